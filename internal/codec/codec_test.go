@@ -27,7 +27,7 @@ func rows(n int) [][]byte {
 	out := make([][]byte, n)
 	for i := range out {
 		out[i] = fmt.Appendf(nil, "%d\t2025-08-%02d %02d:%02d:%02d.%06d+00\t%s\t%s\t%08x-%04x-4%03x-a%03x-%012x\t"+
-			`{"ip": "10.%d.%d.%d", "agent": "Mozilla/5.0 (X11; Linux x86_64)", "path": "/api/beneficiarias/%d", "before": {"status": "%s", "score": %d}, "after": {"status": "%s", "score": %d}, "note": "linha\\n%s"}`+
+			`{"ip": "10.%d.%d.%d", "agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0 Safari/537.36", "path": "/api/beneficiarias/%d", "before": {"status": "%s", "score": %d}, "after": {"status": "%s", "score": %d}, "note": "linha\\n%s"}`+
 			"\t%.6f\t\\N\tt\t{%d,%d,%d}\tobservação %x\n",
 			i, 1+rng.IntN(28), rng.IntN(24), rng.IntN(60), rng.IntN(60), rng.IntN(1e6),
 			names[rng.IntN(len(names))], actions[rng.IntN(len(actions))],
