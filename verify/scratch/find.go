@@ -89,11 +89,11 @@ func Installs() []Install {
 	return append(installsIn(listed, seen), installsIn(rest, seen)...)
 }
 
-// installsIn inspects the folders that were not seen before.
+// installsIn inspects the servers that were not seen before.
 func installsIn(dirs []string, seen map[string]bool) []Install {
 	var found []Install
 	for _, dir := range dirs {
-		real, err := filepath.EvalSymlinks(dir)
+		real, err := filepath.EvalSymlinks(filepath.Join(dir, "postgres"))
 		if err != nil || seen[real] {
 			continue
 		}

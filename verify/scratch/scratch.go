@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // Options say which server to start. The zero value, and nil, is the newest
@@ -244,8 +245,13 @@ func (s *Server) await(ctx context.Context) error {
 		if ended {
 			return s.failure()
 		}
-		if conn, err := pgx.ConnectConfig(ctx, cfg); err == nil {
+		conn, err := pgx.ConnectConfig(ctx, cfg)
+		if err == nil {
 			return conn.Close(ctx)
+		}
+		// 57P03 is a server that is starting up.
+		if pgErr := (*pgconn.PgError)(nil); errors.As(err, &pgErr) && pgErr.Code != "57P03" {
+			return fmt.Errorf("scratch: PostgreSQL %s started, but refuses connections: %w", s.install.Version, err)
 		}
 	}
 }
