@@ -1,0 +1,28 @@
+package remote
+
+import "strconv"
+
+// Error says which operation failed on which object of which sink. The cause
+// stays in the chain: [io/fs.ErrNotExist], [io/fs.ErrPermission], a system's
+// error number such as syscall.ENOSPC, or the error of the reader that was to
+// be stored.
+type Error struct {
+	Op   string // "put", "get", "stat", "list", "delete" or "sweep"
+	Sink string // the folder or bucket, as the sink's String gives it; never a credential
+	Name string // the object, or the prefix listed; may be empty
+	Err  error
+}
+
+func (e *Error) Error() string {
+	s := e.Op
+	if e.Name != "" {
+		s += " " + strconv.Quote(e.Name)
+	}
+	if e.Sink != "" {
+		s += " in " + e.Sink
+	}
+	return s + ": " + e.Err.Error()
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
