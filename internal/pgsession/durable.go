@@ -1,0 +1,76 @@
+package pgsession
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// WaitDurable waits until the server has flushed its WAL up to where it stood
+// at the snapshot. A transaction with asynchronous commit is visible before it
+// is durable: after a crash the backup would hold what the database lost. On a
+// standby it returns at once, because what is replayed is durable.
+func (s *Session) WaitDurable(ctx context.Context) error {
+	if s.info.Standby {
+		return nil
+	}
+	for {
+		done := false
+		err := s.Use(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+			var flushed string
+			var page, segment uint64
+			err := conn.QueryRow(ctx, `
+				SELECT pg_catalog.pg_current_wal_flush_lsn()::text, pg_catalog.current_setting('wal_block_size')::int8,
+					pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size'))`).Scan(&flushed, &page, &segment)
+			if err != nil {
+				return fmt.Errorf("asking how much of the WAL is durable: %w", err)
+			}
+			have, err := parseLSN(flushed)
+			if err != nil {
+				return err
+			}
+			want, err := parseLSN(s.info.LSN)
+			if err != nil {
+				return err
+			}
+			done = have >= endOfRecord(want, page, segment)
+			return nil
+		})
+		if err != nil || done {
+			return err
+		}
+		if err := pause(ctx, 100*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+// endOfRecord returns where the record before the insert position ends. The
+// insert position is where the next record begins, which at the start of a page
+// is behind the page's header (24 bytes, 40 in the first page of a segment; see
+// xlog.c:XLogBytePosToRecPtr and XLogBytePosToEndRecPtr). An idle server never
+// flushes that header.
+func endOfRecord(insert, page, segment uint64) uint64 {
+	header := uint64(24)
+	if insert%segment < page {
+		header = 40
+	}
+	if insert%page == header {
+		return insert - header
+	}
+	return insert
+}
+
+func parseLSN(s string) (uint64, error) {
+	hi, lo, ok := strings.Cut(s, "/")
+	h, herr := strconv.ParseUint(hi, 16, 32)
+	l, lerr := strconv.ParseUint(lo, 16, 32)
+	if !ok || herr != nil || lerr != nil {
+		return 0, fmt.Errorf("%q is not an LSN", s)
+	}
+	return h<<32 | l, nil
+}
