@@ -1,0 +1,89 @@
+package pgschema
+
+import "github.com/assist-move-assist/pgcofre/backup/toc"
+
+// Options chooses what is read. The zero value reads the whole database.
+// Patterns are psql's, as pg_dump's -n, -N, -t and -T take them: * and ?,
+// a dot between schema and table, double quotes to keep case.
+type Options struct {
+	Schemas          []string // only these schemas and what is in them
+	ExcludeSchemas   []string
+	Tables           []string // only these tables
+	ExcludeTables    []string
+	ExcludeTableData []string // the definition, not the rows
+
+	// ExcludeObjects leaves out single objects of kinds that cannot be
+	// reproduced, each as the error names it: "TEXT SEARCH PARSER app.words".
+	ExcludeObjects []string
+}
+
+// Schema is a database's definition as archive entries, with what a backup
+// needs to know of its data.
+type Schema struct {
+	Version       int // server_version_num
+	Entries       []*toc.Entry
+	Tables        []*TableData
+	Sequences     []*Sequence
+	LargeObjects  []*LargeObjects
+	Extensions    []Extension
+	Settings      Settings
+	Roles         []string // every role that the entries name
+	Excluded      []Exclusion
+	Prerequisites []Prerequisite
+	Warnings      []string
+
+	lastID int // the highest dump ID
+}
+
+// TableData is one table whose rows are dumped.
+type TableData struct {
+	Entry                *toc.Entry // its TABLE DATA entry
+	OID                  uint32
+	Schema, Name         string
+	RelKind              byte     // r, or m, p, f where rows are dumped from such
+	Heap                 bool     // may be cut by ctid ranges
+	Columns              []string // as COPY lists them: generated columns left out
+	Filter               string   // WHERE clause of an extension's configuration table, or ""
+	Bytes                int64    // pg_table_size, for ordering and progress
+	Pages                int64    // relation size in blocks (pg_relation_size / block size)
+	RootSchema, RootName string   // partition root that the rows are loaded through, or ""
+
+	qualified string // schema.name, quoted
+}
+
+// Sequence is one SEQUENCE SET entry; its value is read after the tables.
+type Sequence struct {
+	Entry        *toc.Entry
+	OID          uint32
+	Schema, Name string
+	Last         int64
+	Called       bool
+
+	qualified string // schema.name, quoted
+}
+
+// LargeObjects is one BLOBS entry: the objects whose data one file list holds.
+type LargeObjects struct {
+	Entry *toc.Entry
+	OIDs  []uint32
+}
+
+// Extension is an installed extension.
+type Extension struct{ Name, Schema, Version string }
+
+// Settings are the properties that a new database needs to hold the same data.
+type Settings struct {
+	Encoding, Collate, CType   string
+	LocaleProvider             string // "libc", "icu" or "builtin"
+	Locale, ICURules           string
+	ClientEncoding, LCMonetary string
+}
+
+// Exclusion is something that the caller left out.
+type Exclusion struct {
+	Kind, Name, Reason string
+	UserData           bool // rows of the user's are missing because of it
+}
+
+// Prerequisite is something that must exist before the archive restores.
+type Prerequisite struct{ Kind, Name, NeededBy string }

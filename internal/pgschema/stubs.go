@@ -1,0 +1,3 @@
+package pgschema
+
+func (r *reader) readOperators() error { return nil }
