@@ -1,0 +1,39 @@
+package manifest
+
+import (
+	"crypto/rand"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+const idTime = "20060102T150405Z"
+
+// NewID names a new set: "full/20250808T020000Z-k7f3" is of kind Full, was
+// started at that second of UTC, and has four random characters.
+func NewID(kind Kind, start time.Time) string {
+	return string(kind) + "/" + start.UTC().Format(idTime) + "-" + strings.ToLower(rand.Text()[:4])
+}
+
+// CheckID tells whether id has the form that NewID gives. The random part may
+// have 4 to 16 lower-case letters and digits.
+func CheckID(id string) error {
+	kind, rest, _ := strings.Cut(id, "/")
+	stamp, random, _ := strings.Cut(rest, "-")
+	t, err := time.Parse(idTime, stamp)
+	ok := err == nil && t.Format(idTime) == stamp &&
+		slices.Contains(Kinds(), Kind(kind)) &&
+		len(random) >= 4 && len(random) <= 16 &&
+		strings.Trim(random, "abcdefghijklmnopqrstuvwxyz0123456789") == ""
+	if !ok {
+		return fmt.Errorf("%.80q is not the name of a set: want one like full/20250808T020000Z-k7f3", id)
+	}
+	return nil
+}
+
+// KindOf returns the kind in an ID that CheckID accepts.
+func KindOf(id string) Kind {
+	kind, _, _ := strings.Cut(id, "/")
+	return Kind(kind)
+}
