@@ -166,23 +166,30 @@ func (d *Dir) Delete(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		return syncFolders(root, d.prune(path.Dir(name)))
+		return syncFolders(root, d.prune(root, path.Dir(name)))
 	})
 }
 
 // prune removes folder and its parents as long as they are empty, and returns
 // the first that stays. A Put that loses its folder so makes it again.
-func (d *Dir) prune(folder string) string {
+func (d *Dir) prune(root *os.Root, folder string) string {
 	for ; folder != "."; folder = path.Dir(folder) {
-		// Not Root.Remove, which would remove a file that took the place of the
-		// folder meanwhile. The path was resolved inside the root just before,
-		// and no more than an empty folder can be lost.
-		err := syscall.Rmdir(filepath.Join(d.path, filepath.FromSlash(folder)))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if ignoreMissing(d.removeFolder(root, folder)) != nil {
 			break
 		}
 	}
 	return folder
+}
+
+// removeFolder removes a folder if it is empty.
+func (d *Dir) removeFolder(root *os.Root, folder string) error {
+	// Root.Remove would also remove an object that took the folder's place
+	// meanwhile; rmdir cannot, but does not know of the root. So the root says
+	// first whether the path stays inside.
+	if _, err := root.Lstat(folder); err != nil {
+		return err
+	}
+	return syscall.Rmdir(filepath.Join(d.path, filepath.FromSlash(folder)))
 }
 
 // statObject describes the regular file that is the object.

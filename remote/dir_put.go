@@ -8,9 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -42,7 +40,7 @@ func (d *Dir) put(ctx context.Context, name string, r io.Reader, publish func(ro
 	err = d.do(ctx, "put", name, func(root *os.Root) (err error) {
 		temp, f, err := create(root, path.Dir(name))
 		if err != nil {
-			d.prune(path.Dir(name))
+			d.prune(root, path.Dir(name))
 			return err
 		}
 		done := false
@@ -107,7 +105,7 @@ func fill(ctx context.Context, f *os.File, r io.Reader) (fs.FileInfo, error) {
 // else is in them.
 func (d *Dir) discard(root *os.Root, temp string) error {
 	err := root.Remove(temp)
-	d.prune(path.Dir(temp))
+	d.prune(root, path.Dir(temp))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -164,7 +162,7 @@ func (d *Dir) sweep(ctx context.Context, root *os.Root, folder string, olderThan
 	}
 	if folder != "." && made.ModTime().Before(olderThan) {
 		// Fails, as it should, where the folder is not empty.
-		_ = syscall.Rmdir(filepath.Join(d.path, filepath.FromSlash(folder)))
+		_ = d.removeFolder(root, folder)
 	}
 	return removed, nil
 }

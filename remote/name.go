@@ -44,8 +44,8 @@ func CheckName(name string) error {
 }
 
 // CheckPrefix tells whether a name that [CheckName] accepts can begin with
-// prefix. The empty prefix is that of every name. Errors wrap
-// [io/fs.ErrInvalid].
+// prefix, cut between two characters. The empty prefix is that of every name.
+// Errors wrap [io/fs.ErrInvalid].
 func CheckPrefix(prefix string) error {
 	if prefix == "" {
 		return nil

@@ -45,6 +45,9 @@ func TestSink(ctx context.Context, sink remote.RemoteSink, opts ...Option) error
 	}
 	var errs []error
 	for _, c := range checks {
+		if base.only != "" && base.only != c.name {
+			continue
+		}
 		s := base
 		s.dir = folder + "/" + strings.ReplaceAll(c.name, " ", "-") + "/"
 		if err := c.run(&s); err != nil {
@@ -93,6 +96,7 @@ type suite struct {
 	ctx   context.Context
 	sink  remote.RemoteSink
 	large int64  // bytes
+	only  string // the one check to run; "" for all
 	dir   string // the check's folder, with its slash
 }
 
