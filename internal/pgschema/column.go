@@ -2,6 +2,7 @@ package pgschema
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/assist-move-assist/pgcofre/backup/toc"
@@ -84,7 +85,8 @@ func (r *reader) readAttributes() error {
 		Storage, TypStorage, Compression               byte
 		Identity, Generated                            byte
 		Dropped, Local, HasDefault                     bool
-		Options, FDWOptions                            string
+		Options                                        []string
+		FDWOptions                                     string
 		Collation                                      uint32
 		NotNull                                        bool
 		NotNullName                                    string
@@ -94,7 +96,7 @@ func (r *reader) readAttributes() error {
 		SELECT a.attrelid, a.attnum, a.attname, coalesce(format_type(t.oid, a.atttypmod), ''),
 		       coalesce(a.attstattarget, -1), a.attstorage, coalesce(t.typstorage, a.attstorage), %s,
 		       a.attidentity, a.attgenerated, a.attisdropped, a.attislocal, a.atthasdef,
-		       coalesce(array_to_string(a.attoptions, ', '), ''),
+		       a.attoptions,
 		       array_to_string(ARRAY(
 		           SELECT quote_ident(option_name) || ' ' || quote_literal(option_value)
 		             FROM pg_options_to_table(a.attfdwoptions) ORDER BY option_name), E',\n    '),
@@ -120,7 +122,7 @@ func (r *reader) readAttributes() error {
 			storage: row.Storage, typStorage: row.TypStorage, compression: row.Compression,
 			identity: row.Identity, generated: row.Generated,
 			dropped: row.Dropped, local: row.Local, hasDefault: row.HasDefault,
-			options: row.Options, fdwOptions: row.FDWOptions, collation: row.Collation,
+			options: columnOptions(row.Options), fdwOptions: row.FDWOptions, collation: row.Collation,
 		}
 		c.notNull = notNull{
 			set: row.NotNull && !row.NotNullInvalid, name: row.NotNullName,
@@ -133,6 +135,15 @@ func (r *reader) readAttributes() error {
 		t.columns = append(t.columns, c)
 	}
 	return nil
+}
+
+// columnOptions is the text of a column's options. The minor releases of late
+// 2026 (15.20, 17.12) keep a version of their own making among them, which
+// pg_dump leaves out and other servers refuse.
+func columnOptions(options []string) string {
+	return strings.Join(slices.DeleteFunc(options, func(o string) bool {
+		return strings.HasPrefix(o, "pg_attver=")
+	}), ", ")
 }
 
 func (r *reader) readDefaults() error {

@@ -98,13 +98,7 @@ func (r *reader) readChecks() error {
 // columns and the indexes. Those of partitions that were cloned from the
 // parent's are left to the parent's.
 func (r *reader) readConstraints() error {
-	tables := []uint32{}
-	for _, t := range r.tables {
-		if t.has(compDefinition) && (t.hasTriggers || t.relkind == relPartitioned) {
-			tables = append(tables, t.oid())
-		}
-	}
-	rows, err := r.queryConstraints("f", "AND c.conparentid = 0", tables)
+	rows, err := r.queryConstraints("f", "AND c.conparentid = 0", r.defined("rpf"))
 	if err != nil {
 		return err
 	}
