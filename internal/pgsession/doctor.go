@@ -55,8 +55,8 @@ func checkVersion(num int, text string) []Finding {
 func checkRelations(ctx context.Context, conn *pgx.Conn, info *Info, rels []Relation) ([]Finding, error) {
 	rows, err := conn.Query(ctx, `
 		SELECT n.nspname, c.relname,
-			pg_catalog.has_schema_privilege(n.oid, 'USAGE'),
-			pg_catalog.has_table_privilege(c.oid, 'SELECT'),
+			COALESCE(pg_catalog.has_schema_privilege(n.oid, 'USAGE'), true), -- NULL: dropped since
+			COALESCE(pg_catalog.has_table_privilege(c.oid, 'SELECT'), true),
 			pg_catalog.row_security_active(c.oid),
 			c.relforcerowsecurity AND c.relowner = (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = current_user),
 			c.relpersistence = 'u' AND pg_catalog.pg_is_in_recovery()

@@ -138,7 +138,9 @@ func nameBlockers(ctx context.Context, conn *pgx.Conn, e *LockError, rels []Rela
 		SELECT l.relation, COALESCE(l.pid, 0), COALESCE(p.gid, ''), COALESCE(a.usename, ''), COALESCE(pg_catalog.left(a.query, 100), '')
 		FROM pg_catalog.pg_locks l
 			LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
-			LEFT JOIN pg_catalog.pg_prepared_xacts p ON l.pid IS NULL AND l.virtualtransaction = '-1/' || p.transaction::text
+			LEFT JOIN pg_catalog.pg_locks x ON l.pid IS NULL AND x.pid IS NULL
+				AND x.locktype = 'transactionid' AND x.virtualtransaction = l.virtualtransaction
+			LEFT JOIN pg_catalog.pg_prepared_xacts p ON p.transaction = x.transactionid
 		WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' AND l.relation = ANY ($1::int8[]::oid[])
 			AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
 		ORDER BY l.granted DESC, l.relation, l.pid`, oids(rels))

@@ -1,0 +1,222 @@
+package pgsession_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"os/user"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/assist-move-assist/pgcofre/internal/oracle"
+	"github.com/assist-move-assist/pgcofre/internal/pgsession"
+)
+
+// tables lists the user's tables.
+func tables(ctx context.Context, conn *pgx.Conn) ([]pgsession.Relation, error) {
+	rows, err := conn.Query(ctx, `SELECT c.oid, n.nspname, c.relname, c.relfilenode
+		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE c.relkind IN ('r', 'p') AND n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'`)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[pgsession.Relation])
+}
+
+// between calls f each time that the tables were listed ahead of the locks.
+func between(f func(attempt int)) func(context.Context, *pgx.Conn) ([]pgsession.Relation, error) {
+	var calls int
+	return func(ctx context.Context, conn *pgx.Conn) ([]pgsession.Relation, error) {
+		list, err := tables(ctx, conn)
+		if calls++; err == nil && conn.QueryRow(ctx, `SELECT FROM pg_locks
+			WHERE pid = pg_backend_pid() AND relation = $1`, int64(list[0].OID)).Scan() == pgx.ErrNoRows {
+			f(calls)
+		}
+		return list, err
+	}
+}
+
+func config(t *testing.T, url string) *pgx.ConnConfig {
+	t.Helper()
+	cfg, err := pgx.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+func connect(t *testing.T, url string) *pgx.Conn {
+	t.Helper()
+	cfg := config(t, url)
+	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec
+	conn, err := pgx.ConnectConfig(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	return conn
+}
+
+func exec1(t *testing.T, conn *pgx.Conn, sql string) {
+	t.Helper()
+	if _, err := conn.Exec(t.Context(), sql); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+// value scans the one value of a query.
+func value[T any](t *testing.T, conn *pgx.Conn, sql string, args ...any) (v T) {
+	t.Helper()
+	if err := conn.QueryRow(t.Context(), sql, args...).Scan(&v); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	return v
+}
+
+func open(t *testing.T, o *pgsession.Options) *pgsession.Session {
+	t.Helper()
+	if o.Relations == nil {
+		o.Relations = tables
+	}
+	s, err := pgsession.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func worker(t *testing.T, s *pgsession.Session) *pgsession.Worker {
+	t.Helper()
+	w, err := s.Worker(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.Close)
+	return w
+}
+
+// await asks again and again until the answer is yes.
+func await(t *testing.T, what string, yes func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for tick := time.NewTicker(10 * time.Millisecond); !yes(); {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("in vain: %s", what)
+		}
+	}
+}
+
+// awaitNone returns when no backend of ours is left in the database.
+func awaitNone(t *testing.T, url string) {
+	t.Helper()
+	conn := connect(t, url)
+	await(t, "no backend is left", func() bool {
+		return value[int](t, conn, `SELECT count(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND application_name = $1`, pgsession.ApplicationName) == 0
+	})
+}
+
+func awaitWaiter(t *testing.T, conn *pgx.Conn, pid uint32) {
+	t.Helper()
+	await(t, "the backend waits for a lock", func() bool {
+		return value[bool](t, conn, `SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND pid = $1`, int64(pid))
+	})
+}
+
+// daemon runs a program that refuses to run as root, until the test ends.
+func daemon(t *testing.T, program string, args ...string) {
+	t.Helper()
+	cmd := unprivileged(t, program, args...)
+	out := &lockedBuffer{}
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Signal(syscall.SIGINT)
+		cmd.Wait()
+		if t.Failed() {
+			t.Logf("%s said:\n%s", program, out)
+		}
+	})
+}
+
+func unprivileged(t *testing.T, program string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(program, args...)
+	cmd.Dir = "/"
+	if os.Geteuid() == 0 {
+		uid, gid := account(t)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
+	}
+	return cmd
+}
+
+// folder is a folder of the unprivileged account, short enough for sockets.
+func folder(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "pgsession-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if os.Geteuid() == 0 {
+		uid, gid := account(t)
+		if err := os.Chown(dir, uid, gid); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func account(t *testing.T) (uid, gid int) {
+	t.Helper()
+	u, err := user.Lookup("postgres")
+	if err != nil {
+		missing(t, "%v: apt-get install postgresql", err)
+	}
+	uid, _ = strconv.Atoi(u.Uid)
+	gid, _ = strconv.Atoi(u.Gid)
+	return uid, gid
+}
+
+// missing skips the test, or fails it where everything is required.
+func missing(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("PGCOFRE_REQUIRE") == "all" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
+}
+
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf []byte
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.buf = append(b.buf, p...)
+	return len(p), nil
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return string(b.buf)
+}
+
+func database(t *testing.T, sql ...string) string {
+	t.Helper()
+	return oracle.Database(t, oracle.Server(t, 0), sql...)
+}
