@@ -1,0 +1,17 @@
+// Package backup takes backups: it runs a [Source] against a sink and commits
+// what the source produced as one set, or nothing.
+//
+// [Dumper] is the source of a whole PostgreSQL database. It needs no client
+// program: it reads the catalogs and streams COPY over pgx, under one
+// exported snapshot, in parallel, and writes PostgreSQL's directory archive
+// format, which stock pg_restore reads.
+//
+// A set exists when its manifest does. [Run] writes the manifest last, after
+// every object is durable in the sink and was read back; a run that fails or
+// is cancelled removes what it had put, and what it cannot remove no reader
+// takes for a backup.
+//
+// A backup runs no user-defined function, cast or operator, takes no lock
+// stronger than ACCESS SHARE, writes no temporary file, and holds in memory a
+// few buffers for each job and the widest row.
+package backup

@@ -1,0 +1,204 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/assist-move-assist/pgcofre/internal/codec"
+	"github.com/assist-move-assist/pgcofre/internal/pgschema"
+	"github.com/assist-move-assist/pgcofre/internal/pgsession"
+)
+
+// blockSize is the least page size that a range is computed with; servers
+// built with larger pages only get larger ranges.
+const blockSize = 8192
+
+const (
+	leastRange = 64 << 20
+	mostRange  = 256 << 20
+)
+
+// copyEnd ends the rows of a table in an archive, as pg_dump writes it.
+const copyEnd = "\\.\n\n\n"
+
+// tableDump is one table's share of a run.
+type tableDump struct {
+	*pgschema.TableData
+	ranges []*pageRange
+	count  int64 // rows by count(*), of a table that was cut; else -1
+}
+
+// pageRange is one object of a table: the whole of it, or some of its pages.
+type pageRange struct {
+	file     string
+	from, to int64 // pages, to excluded; to is -1 for the open end
+	cut      bool  // false: the whole table
+	object   string
+	digest   codec.Digest
+}
+
+// plan makes the tasks of everything that is copied.
+func (d *dump) plan() []*task {
+	size := d.rangeSize()
+	var tasks []*task
+	for _, td := range d.schema.Tables {
+		t := &tableDump{TableData: td, count: -1}
+		t.cut(d.schema, d.info.Version, size, d.OneObject)
+		d.tables = append(d.tables, t)
+		for _, r := range t.ranges {
+			tasks = append(tasks, &task{
+				weight: t.Bytes / int64(len(t.ranges)),
+				run:    func(ctx context.Context, c *connection, k *task) error { return d.copyRange(ctx, c, k, t, r) },
+			})
+		}
+		if len(t.ranges) > 1 {
+			tasks = append(tasks, &task{run: func(ctx context.Context, c *connection, _ *task) error {
+				return d.countRows(ctx, c, t)
+			}})
+		}
+	}
+	tasks = append(tasks, d.planBlobs()...)
+	return append(tasks, d.planExports()...)
+}
+
+func (d *dump) rangeSize() int64 {
+	if d.RangeSize > 0 {
+		return d.RangeSize
+	}
+	var total int64
+	for _, t := range d.schema.Tables {
+		total += t.Bytes
+	}
+	return min(max(total/int64(8*d.jobs()), leastRange), mostRange)
+}
+
+// cut divides the table into page ranges where that is worth it and safe: a
+// heap, on a server whose TID range scans read only the pages asked for (14).
+func (t *tableDump) cut(s *pgschema.Schema, version int, size int64, one bool) {
+	n := min((t.Bytes+size/2)/size, t.Pages)
+	if one || !t.Heap || t.Filter != "" || version < 140000 || n < 2 {
+		t.ranges = []*pageRange{{file: t.Entry.File.String(), to: -1}}
+		return
+	}
+	for i, entry := range s.Split(t.TableData, int(n)) {
+		r := &pageRange{file: entry.File.String(), cut: true, from: t.Pages * int64(i) / n, to: t.Pages * int64(i+1) / n}
+		t.ranges = append(t.ranges, r)
+	}
+	t.ranges[n-1].to = -1
+}
+
+func (t *tableDump) relation() pgsession.Relation {
+	return pgsession.Relation{OID: t.OID, Schema: t.Schema, Name: t.Name}
+}
+
+// copySQL is the COPY of one range. FROM ONLY, because a query, unlike the
+// plain form, would read the table's inheritance children as well.
+func (t *tableDump) copySQL(r *pageRange) string {
+	table := pgsession.QuoteIdent(t.Schema, t.Name)
+	cols := make([]string, len(t.Columns))
+	for i, c := range t.Columns {
+		cols[i] = pgsession.QuoteIdent(c)
+	}
+	list := strings.Join(cols, ", ")
+	switch {
+	case t.Filter != "":
+		return fmt.Sprintf("COPY (SELECT %s FROM ONLY %s %s) TO STDOUT", list, table, t.Filter)
+	case !r.cut && list == "":
+		return fmt.Sprintf("COPY %s TO STDOUT", table)
+	case !r.cut:
+		return fmt.Sprintf("COPY %s (%s) TO STDOUT", table, list)
+	case r.to < 0:
+		return fmt.Sprintf("COPY (SELECT %s FROM ONLY %s WHERE ctid >= '(%d,0)') TO STDOUT", list, table, r.from)
+	default:
+		return fmt.Sprintf("COPY (SELECT %s FROM ONLY %s WHERE ctid >= '(%d,0)' AND ctid < '(%d,0)') TO STDOUT", list, table, r.from, r.to)
+	}
+}
+
+func (d *dump) copyRange(ctx context.Context, c *connection, k *task, t *tableDump, r *pageRange) error {
+	sql := t.copySQL(r)
+	obj, err := d.w.Put(ctx, r.file, func(out io.Writer) error {
+		d.w.progress.start(k)
+		conn, err := c.locked(ctx, t.relation())
+		if err != nil {
+			return c.broken(ctx, err)
+		}
+		r.digest = codec.Digest{}
+		counted := &countingWriter{w: out, meter: d.w.progress, task: k}
+		tag, err := conn.PgConn().CopyTo(ctx, codec.NewRowWriter(counted, &r.digest), sql)
+		if err == nil && tag.RowsAffected() != r.digest.Rows {
+			err = fmt.Errorf("the server sent %d rows and says %d", r.digest.Rows, tag.RowsAffected())
+		}
+		switch {
+		case errors.Is(err, errSinkStopped):
+			return err
+		case err != nil:
+			return c.broken(ctx, fmt.Errorf("copying table %s: %w", pgsession.QuoteIdent(t.Schema, t.Name), err))
+		}
+		counted.flush()
+		_, err = io.WriteString(out, copyEnd)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	r.object = obj.Name
+	d.w.progress.done(k, r.digest.Rows)
+	return nil
+}
+
+// countRows counts a table that was cut, in the same snapshot, so that a
+// range that was lost cannot pass.
+func (d *dump) countRows(ctx context.Context, c *connection, t *tableDump) error {
+	conn, err := c.locked(ctx, t.relation())
+	if err != nil {
+		return err
+	}
+	table := pgsession.QuoteIdent(t.Schema, t.Name)
+	if err := conn.QueryRow(ctx, "SELECT pg_catalog.count(*) FROM ONLY "+table).Scan(&t.count); err != nil {
+		return fmt.Errorf("counting table %s: %w", table, err)
+	}
+	return nil
+}
+
+// digest is the table's: the sum over its ranges.
+func (t *tableDump) digest() codec.Digest {
+	var sum codec.Digest
+	for _, r := range t.ranges {
+		sum.Merge(r.digest)
+	}
+	return sum
+}
+
+func (d *dump) checkCounts() error {
+	for _, t := range d.tables {
+		if got := t.digest().Rows; t.count >= 0 && got != t.count {
+			return fmt.Errorf("table %s: its %d page ranges hold %d rows, but the table has %d in the same snapshot",
+				pgsession.QuoteIdent(t.Schema, t.Name), len(t.ranges), got, t.count)
+		}
+	}
+	return nil
+}
+
+// countingWriter tells the meter of every mebibyte that passes.
+type countingWriter struct {
+	w       io.Writer
+	meter   *meter
+	task    *task
+	pending int64
+}
+
+func (c *countingWriter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	if c.pending += int64(n); c.pending >= 1<<20 {
+		c.flush()
+	}
+	return n, err
+}
+
+func (c *countingWriter) flush() {
+	c.meter.add(c.task, c.pending)
+	c.pending = 0
+}

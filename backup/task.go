@@ -1,0 +1,106 @@
+package backup
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/assist-move-assist/pgcofre/internal/pgsession"
+)
+
+// task is one piece of work for one connection: a table, a page range of one,
+// a count, a batch of large objects, an export.
+type task struct {
+	weight int64 // bytes on disk, for order and progress
+	run    func(ctx context.Context, c *connection, t *task) error
+}
+
+// work runs the tasks on the dump's jobs, the heaviest first, so that none is
+// left to run alone at the end.
+func (d *dump) work(ctx context.Context, tasks []*task) error {
+	var total int64
+	for _, t := range tasks {
+		total += t.weight
+	}
+	d.w.progress.copying(total)
+	slices.SortStableFunc(tasks, func(a, b *task) int { return cmp.Compare(b.weight, a.weight) })
+
+	g, ctx := errgroup.WithContext(ctx)
+	queue := make(chan *task)
+	g.Go(func() error {
+		defer close(queue)
+		for _, t := range tasks {
+			select {
+			case queue <- t:
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+		return nil
+	})
+	for range min(d.jobs(), len(tasks)) {
+		g.Go(func() error {
+			c := &connection{s: d.s}
+			defer c.close()
+			for t := range queue {
+				if err := t.run(ctx, c, t); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// connection is a job's connection into the snapshot, made when it is first
+// needed and again after it broke.
+type connection struct {
+	s      *pgsession.Session
+	worker *pgsession.Worker
+}
+
+func (c *connection) get(ctx context.Context) (*pgsession.Worker, error) {
+	if c.worker != nil && !c.worker.Conn().IsClosed() {
+		return c.worker, nil
+	}
+	c.close()
+	w, err := c.s.Worker(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c.worker = w
+	return w, nil
+}
+
+// locked is the connection with the relation locked on it as well: without
+// waiting, because behind an ACCESS EXCLUSIVE waiter a second lock of ours
+// would wait for it while it waits for us.
+func (c *connection) locked(ctx context.Context, rel pgsession.Relation) (*pgx.Conn, error) {
+	w, err := c.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.Lock(ctx, rel); err != nil {
+		return nil, err
+	}
+	return w.Conn(), nil
+}
+
+// broken turns an error of a lost connection into one to try again after.
+func (c *connection) broken(ctx context.Context, err error) error {
+	if ctx.Err() == nil && (c.worker == nil || c.worker.Conn().IsClosed()) && c.s.Alive(ctx) == nil {
+		return Retryable(err)
+	}
+	return err
+}
+
+func (c *connection) close() {
+	if c.worker != nil {
+		c.worker.Close()
+		c.worker = nil
+	}
+}

@@ -1,0 +1,242 @@
+package backup
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/assist-move-assist/pgcofre/backup/manifest"
+	"github.com/assist-move-assist/pgcofre/internal/codec"
+	"github.com/assist-move-assist/pgcofre/remote"
+)
+
+// putAttempts is how often an object is tried before the run fails.
+const putAttempts = 4
+
+// Writer is what a [Source] writes one set through. Its methods may be called
+// from several goroutines.
+type Writer struct {
+	sink     remote.RemoteSink
+	opts     *resolved
+	history  *manifest.Inventory
+	source   string
+	progress *meter
+
+	mu       sync.Mutex
+	begun    bool
+	set      manifest.Manifest
+	touched  []string // every object that a Put was started for, by full name
+	warnings []string
+}
+
+// Description is what a source knows of the set that it writes.
+type Description struct {
+	Database *manifest.Database // nil for what is no database
+	DataTime time.Time          // the moment that the data is of
+	Scope    manifest.Scope     // manifest.Whole by default
+	Warnings []string           // for the log; nothing that names data is stored
+}
+
+// History is what the sink already holds of this source, damaged sets and
+// leftovers included. The caller must not change it.
+func (w *Writer) History() *manifest.Inventory { return w.history }
+
+// Compression is how objects are stored: "zstd", "gzip" or "none", with the
+// level behind a colon where one was asked for.
+func (w *Writer) Compression() string { return w.opts.compression.String() }
+
+// Begin names the set and must be called once, before the first Put. parents
+// are the sets that this one builds upon, nearest first.
+func (w *Writer) Begin(kind manifest.Kind, parents ...*manifest.Manifest) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.begun {
+		return errors.New("backup: Writer.Begin called twice")
+	}
+	start := w.opts.Now().UTC()
+	w.begun = true
+	w.set = manifest.Manifest{
+		Format: manifest.FormatVersion, ID: manifest.NewID(kind, start), Source: w.source,
+		Kind: kind, Scope: manifest.Whole, Purpose: w.opts.Purpose, Start: start, DataTime: start,
+		Producer: producer(),
+	}
+	for _, p := range parents {
+		sum, err := p.SHA256()
+		if err != nil {
+			return err
+		}
+		w.set.Parents = append(w.set.Parents, manifest.Parent{ID: p.ID, SHA256: sum})
+	}
+	return nil
+}
+
+// ID is the set's name, once Begin was called.
+func (w *Writer) ID() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.set.ID
+}
+
+// Describe records what the manifest says of the set besides its objects. The
+// last call wins, warnings add up.
+func (w *Writer) Describe(d Description) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.set.Database = d.Database
+	w.set.DataTime = d.DataTime
+	w.set.Scope = manifest.Whole
+	if d.Scope != "" {
+		w.set.Scope = d.Scope
+	}
+	for _, text := range d.Warnings {
+		w.opts.Logger.Warn(text)
+	}
+	w.warnings = append(w.warnings, d.Warnings...)
+}
+
+// retryable marks an error of produce after which it may be called again.
+type retryable struct{ err error }
+
+func (r *retryable) Error() string { return r.err.Error() }
+func (r *retryable) Unwrap() error { return r.err }
+
+// Retryable marks an error that a produce function returns as one that may
+// pass when it is called again from the start.
+func Retryable(err error) error { return &retryable{err} }
+
+// Put streams what produce writes into one object of the set, compressed and
+// hashed on the way; nothing is kept on disk. The stored name is name with
+// the suffix of the compression. The archive's own tables of contents
+// (names that end in ".toc", and "toc.dat") are stored as they are, because
+// that is where pg_restore looks for them.
+//
+// produce is called again from the start, after a pause, when the sink failed
+// or when it returned a [Retryable] error; it must then write the same again.
+// The object is stored when Put returns nil.
+func (w *Writer) Put(ctx context.Context, name string, produce func(io.Writer) error) (manifest.Object, error) {
+	c := w.opts.compression
+	if name == "toc.dat" || strings.HasSuffix(name, ".toc") {
+		c = codec.Compression{Algorithm: "none"}
+	}
+	name += c.Ext()
+	full, err := w.reserve(name)
+	if err != nil {
+		return manifest.Object{}, err
+	}
+	put := func() (manifest.Object, error) {
+		obj, err := w.stream(ctx, full, c, produce)
+		if err != nil && (ctx.Err() != nil || !mayPass(err)) {
+			return obj, backoff.Permanent(err)
+		}
+		return obj, err
+	}
+	obj, err := backoff.Retry(ctx, put,
+		backoff.WithBackOff(backoff.NewExponentialBackOff()), backoff.WithMaxTries(putAttempts),
+		backoff.WithNotify(func(err error, pause time.Duration) {
+			w.opts.Logger.Warn("object failed, trying again", "object", full, "pause", pause, "err", err)
+		}))
+	if err != nil {
+		var permanent *backoff.PermanentError
+		if errors.As(err, &permanent) {
+			err = permanent.Unwrap()
+		}
+		if cause := context.Cause(ctx); cause != nil && errors.Is(err, ctx.Err()) {
+			err = cause
+		}
+		return manifest.Object{}, fmt.Errorf("storing %s: %w", full, err)
+	}
+	obj.Name = name
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.set.Objects = append(w.set.Objects, obj)
+	return obj, nil
+}
+
+// reserve checks an object's name and notes it for the cleanup of a failed run.
+func (w *Writer) reserve(name string) (full string, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.begun {
+		return "", errors.New("backup: Writer.Put called before Begin")
+	}
+	full = w.set.ID + "/" + name
+	if err := remote.CheckName(full); err != nil {
+		return "", err
+	}
+	if name == manifest.Name || slices.Contains(w.touched, full) {
+		return "", fmt.Errorf("backup: object %s put twice", full)
+	}
+	w.touched = append(w.touched, full)
+	return full, nil
+}
+
+// stream makes one attempt: produce -> codec -> sink, joined by a pipe.
+func (w *Writer) stream(ctx context.Context, full string, c codec.Compression, produce func(io.Writer) error) (manifest.Object, error) {
+	pr, pw := io.Pipe()
+	type made struct {
+		stats codec.Stats
+		err   error
+	}
+	done := make(chan made, 1)
+	go func() {
+		stats, err := encode(pw, c, produce)
+		pw.CloseWithError(err)
+		done <- made{stats, err}
+	}()
+	obj, err := w.sink.Put(ctx, full, pr, nil)
+	pr.CloseWithError(errSinkStopped)
+	m := <-done
+	switch {
+	case m.err != nil && !errors.Is(m.err, errSinkStopped):
+		return manifest.Object{}, m.err // the sink's own error only follows from it
+	case err != nil:
+		return manifest.Object{}, &sinkError{err}
+	case m.err != nil:
+		return manifest.Object{}, &sinkError{errors.New("the sink reports success but did not read the object to its end")}
+	case obj.Size != m.stats.Stored:
+		return manifest.Object{}, &sinkError{fmt.Errorf("the sink stored %d bytes of %d", obj.Size, m.stats.Stored)}
+	}
+	return manifest.Object{Size: m.stats.Stored, Raw: m.stats.Raw, SHA256: hex.EncodeToString(m.stats.SHA256[:])}, nil
+}
+
+// errSinkStopped ends a producer whose sink no longer reads.
+var errSinkStopped = errors.New("the sink stopped reading")
+
+func encode(dst io.Writer, c codec.Compression, produce func(io.Writer) error) (codec.Stats, error) {
+	enc, err := codec.NewWriter(dst, c)
+	if err != nil {
+		return codec.Stats{}, err
+	}
+	err = produce(enc)
+	if cerr := enc.Close(); err == nil {
+		err = cerr
+	}
+	return enc.Stats(), err
+}
+
+// sinkError is a failure of the sink, not of what was to be stored.
+type sinkError struct{ err error }
+
+func (e *sinkError) Error() string { return e.err.Error() }
+func (e *sinkError) Unwrap() error { return e.err }
+
+// mayPass tells whether trying again can help.
+func mayPass(err error) bool {
+	var again *retryable
+	if errors.As(err, &again) {
+		return true
+	}
+	var sink *sinkError
+	return errors.As(err, &sink) && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.ENOSPC) &&
+		!errors.Is(err, syscall.EROFS) && !errors.Is(err, syscall.EDQUOT) && !errors.Is(err, fs.ErrInvalid)
+}
