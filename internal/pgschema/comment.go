@@ -23,7 +23,7 @@ func (r *reader) readComments() error {
 		LEFT JOIN pg_catalog.pg_attribute a ON d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass
 		      AND d.objsubid > 0 AND a.attrelid = d.objoid AND a.attnum = d.objsubid
 		WHERE d.objoid >= 16384
-		   OR d.classoid IN ('pg_catalog.pg_namespace'::pg_catalog.regclass, 'pg_catalog.pg_extension'::pg_catalog.regclass)
+		   OR d.classoid IN ('pg_catalog.pg_namespace'::pg_catalog.regclass, 'pg_catalog.pg_largeobject'::pg_catalog.regclass)
 		ORDER BY d.classoid, d.objoid, d.objsubid`)
 	if err != nil {
 		return err
@@ -85,11 +85,10 @@ func (e *emitter) commentText(o *object, typ, name, owner, text string) {
 		target = e.r.ident(schema) + "." + name
 	}
 	e.follow(catalogID{}, entryOpts{
-		tag: typ + " " + name, desc: "COMMENT", section: toc.SectionNone,
-		namespace: schema, owner: owner,
+		tag: typ + " " + name, desc: "COMMENT", section: toc.SectionNone, namespace: schema,
 		defn: "COMMENT ON " + typ + " " + target + " IS " + literal(text) + ";\n",
 		deps: []int{o.id},
-	})
+	}).Owner = toc.T(owner) // "", not NULL, for what has no owner
 }
 
 // describeRelation appends the comments and labels of a relation and of its

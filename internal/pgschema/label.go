@@ -81,6 +81,6 @@ func (e *emitter) labelEntry(o *object, tag, owner, sql string) {
 	}
 	e.follow(catalogID{}, entryOpts{
 		tag: tag, desc: "SECURITY LABEL", section: toc.SectionNone,
-		namespace: o.schema(), owner: owner, defn: sql, deps: []int{o.id},
-	})
+		namespace: o.schema(), defn: sql, deps: []int{o.id},
+	}).Owner = toc.T(owner)
 }

@@ -38,6 +38,10 @@ func (r *reader) readLargeObjects() error {
 	if !r.filter.everything() {
 		return nil
 	}
+	order := "lomowner, CASE WHEN lomacl IS NOT NULL THEN pg_catalog.format('%s', lomacl) END, oid"
+	if r.major < 17 {
+		order = "oid"
+	}
 	rows, err := query[struct {
 		OID, Owner uint32
 		ACL        *string
@@ -45,7 +49,7 @@ func (r *reader) readLargeObjects() error {
 	}](r, "large objects", `
 		SELECT oid, lomowner, lomacl, pg_catalog.acldefault('L', lomowner)
 		FROM pg_catalog.pg_largeobject_metadata
-		ORDER BY lomowner, CASE WHEN lomacl IS NOT NULL THEN pg_catalog.format('%s', lomacl) END, oid`)
+		ORDER BY `+order)
 	if err != nil || len(rows) == 0 {
 		return err
 	}

@@ -1,3 +1,0 @@
-package pgschema
-
-func (r *reader) readOperators() error { return nil }
