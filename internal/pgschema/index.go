@@ -185,8 +185,8 @@ func (i *index) emit(e *emitter) {
 		e.object(&i.object, entryOpts{
 			tag: i.name, desc: "INDEX", section: toc.SectionPostData,
 			namespace: i.table.schema(), tablespace: toc.T(i.tablespace), owner: i.table.owner,
-			defn: b.String(), drop: drop,
-		})
+			defn: b.String(),
+		}).Drop = toc.T(drop)
 	}
 	e.comment(&carrier, "INDEX", e.r.ident(i.name), i.table.owner)
 }

@@ -62,13 +62,14 @@ func (t *table) emitSequence(e *emitter) {
 		tag: t.name, desc: "SEQUENCE", section: toc.SectionPreData,
 		namespace: t.schema(), owner: t.owner,
 	}
+	drop := "" // an identity column's goes with the column
 	if t.identity {
 		opts.defn = t.identityStatement(r, name, owner) + t.sequence.body() + "\n);\n"
 	} else {
 		opts.defn = t.sequenceStatement(name) + t.sequence.body() + ";\n"
-		opts.drop = "DROP SEQUENCE " + name + ";\n"
+		drop = "DROP SEQUENCE " + name + ";\n"
 	}
-	e.object(&t.object, opts)
+	e.object(&t.object, opts).Drop = toc.T(drop)
 	if owner != nil && !t.identity && owner.has(compDefinition) {
 		// Apart from CREATE SEQUENCE: it wants sequence and table to have the
 		// same owner already.

@@ -1,7 +1,6 @@
 package pgschema
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/assist-move-assist/pgcofre/backup/toc"
@@ -33,7 +32,7 @@ func (s *Schema) Split(t *TableData, n int) []*toc.Entry {
 		s.lastID++
 		part := *t.Entry
 		part.DumpID = s.lastID
-		part.File = toc.T(fmt.Sprintf("%d.dat", s.lastID))
+		part.File = toc.T(toc.DataFile(s.lastID))
 		part.Deps = slices.Clone(t.Entry.Deps)
 		parts = append(parts, &part)
 		ids = append(ids, part.DumpID)

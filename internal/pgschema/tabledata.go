@@ -1,7 +1,6 @@
 package pgschema
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/assist-move-assist/pgcofre/backup/toc"
@@ -206,7 +205,7 @@ func (d *tableData) emit(e *emitter) {
 	case kindTableData:
 		opts.desc = "TABLE DATA"
 		opts.hadData = true
-		opts.file = fmt.Sprintf("%d.dat", d.id)
+		opts.file = toc.DataFile(d.id)
 		from := name
 		if d.rows.RootName != "" {
 			from = e.r.qualified(d.rows.RootSchema, d.rows.RootName)
