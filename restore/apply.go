@@ -1,0 +1,214 @@
+package restore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/assist-move-assist/pgcofre/backup/toc"
+	"github.com/assist-move-assist/pgcofre/internal/pgsession"
+)
+
+// dropTime bounds how long a failed restore drops what it had created.
+const dropTime = time.Minute
+
+// Result tells what a restore did.
+type Result struct {
+	Set      string        `json:"set"`
+	Database string        `json:"database"`
+	Tables   int           `json:"tables"`
+	Rows     int64         `json:"rows"`
+	Bytes    int64         `json:"bytes"` // read from the set, before compression
+	Took     time.Duration `json:"took"`  // nanoseconds
+	Notes    []string      `json:"notes,omitempty"`
+}
+
+// Apply restores the set as the plan says. Rows reach a commit only after the
+// checksum of the object that they came from was found right, and at the end
+// the digest of every table is compared with the backup's.
+//
+// Any SQL error ends the restore with an *EntryError. A database that Apply
+// created is then dropped; one that existed is left as it is at that point,
+// and must be emptied before the next try. Cancelling ctx ends every backend.
+func (p *Plan) Apply(ctx context.Context) (*Result, error) {
+	if p.applied {
+		return nil, errApplied
+	}
+	if err := p.Missing(); err != nil {
+		return nil, err
+	}
+	p.applied = true
+	t := p.target
+	a := &apply{Plan: p, target: t, log: p.restorer.logger(), meter: newMeter(p.restorer.Progress, p.RawBytes)}
+	cfg := t.config
+	if t.create {
+		cfg = t.admin
+	}
+	admin, err := pgsession.Connect(ctx, cfg, pgsession.Settings{Restoring: true})
+	if err != nil {
+		return nil, err
+	}
+	defer admin.Close(context.WithoutCancel(ctx))
+	if err := t.lock(ctx, admin); err != nil {
+		return nil, err
+	}
+	if err := a.all(ctx, admin); err != nil {
+		a.abandon(ctx, admin)
+		return nil, err
+	}
+	a.meter.finish()
+	return &Result{
+		Set: p.Set, Database: p.Database, Tables: p.Tables, Rows: a.meter.rows(), Bytes: p.RawBytes,
+		Took: a.meter.elapsed(), Notes: append(p.Notes, a.notes...),
+	}, nil
+}
+
+// all does the restore, step by step.
+func (a *apply) all(ctx context.Context, admin *pgx.Conn) error {
+	if a.opts.CreateRoles {
+		if err := a.createRoles(ctx, admin); err != nil {
+			return err
+		}
+	}
+	if a.target.create {
+		if err := a.createDatabase(ctx, admin); err != nil {
+			return err
+		}
+	} else if err := a.target.checkEmpty(ctx, admin, a.contents.Settings.Encoding); err != nil {
+		return err // filled since the plan was made
+	}
+	if err := a.fill(ctx); err != nil {
+		return err
+	}
+	if !a.target.create {
+		return nil
+	}
+	if err := a.target.promote(ctx, admin); err != nil {
+		return err
+	}
+	a.promoted = true
+	return a.databaseProperties(ctx, admin)
+}
+
+// fill restores everything inside the database.
+func (a *apply) fill(ctx context.Context) error {
+	workers, err := a.connect(ctx)
+	defer func() {
+		for _, w := range workers {
+			w.close()
+		}
+	}()
+	if err != nil {
+		return err
+	}
+	first := workers[0]
+	if err := a.quietEventTriggers(ctx, first); err != nil {
+		return err
+	}
+	a.meter.phase("schema")
+	if err := a.serial(ctx, first, func(e *toc.Entry) bool { return e.Pass() == toc.PassMain && e.Section <= toc.SectionPreData }); err != nil {
+		return err
+	}
+	a.meter.phase("data and indexes")
+	nodes, err := a.graph()
+	if err != nil {
+		return err
+	}
+	if err := runGraph(ctx, nodes, workers); err != nil {
+		return err
+	}
+	if err := a.checkDigests(); err != nil {
+		return err
+	}
+	a.meter.phase("privileges")
+	for _, pass := range []toc.Pass{toc.PassACL, toc.PassPostACL} {
+		if err := a.serial(ctx, first, func(e *toc.Entry) bool { return e.Pass() == pass }); err != nil {
+			return err
+		}
+	}
+	a.meter.phase("analyzing")
+	// This commit waits: when it is on disk, so is all before it.
+	if _, err := first.conn.Exec(ctx, "SET synchronous_commit = on"); err != nil {
+		return err
+	}
+	if _, err := first.conn.Exec(ctx, "ANALYZE"); err != nil {
+		return fmt.Errorf("analyzing: %w", err)
+	}
+	return nil
+}
+
+// serial runs the chosen entries one after the other, in the archive's order.
+func (a *apply) serial(ctx context.Context, w *worker, choose func(*toc.Entry) bool) error {
+	for _, e := range a.archive.Entries {
+		if !a.wanted(e) || e.IsDatabase() || !choose(e) {
+			continue
+		}
+		if err := w.entry(ctx, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// createRoles creates what is missing, without the right to log in.
+func (a *apply) createRoles(ctx context.Context, admin *pgx.Conn) error {
+	for _, role := range a.MissingRoles {
+		if _, err := admin.Exec(ctx, "CREATE ROLE "+pgsession.QuoteIdent(role)+" NOLOGIN"); err != nil {
+			return fmt.Errorf("creating the missing role %q: %w", role, err)
+		}
+	}
+	return nil
+}
+
+func (a *apply) createDatabase(ctx context.Context, admin *pgx.Conn) error {
+	for _, e := range a.archive.Entries {
+		if e.Desc == "DATABASE" {
+			return a.target.createStage(ctx, admin, e.Defn.String())
+		}
+	}
+	return fmt.Errorf("restore: set %s has no DATABASE entry", a.Set)
+}
+
+// databaseProperties sets owner, comment, privileges and settings of the
+// created database, once it has its name: settings such as a read-only default
+// would have stood in the way before.
+func (a *apply) databaseProperties(ctx context.Context, admin *pgx.Conn) error {
+	w := a.worker(admin)
+	for _, e := range a.archive.Entries {
+		if !e.IsDatabase() || !a.wanted(e) {
+			continue
+		}
+		renamed := *e
+		renamed.Defn = toc.T(rewriteDatabase(e.Defn.String(), a.Database))
+		if e.Desc == "DATABASE" {
+			renamed.Tag, renamed.Defn = a.Database, toc.Text{} // created already: its owner is left
+		}
+		if err := w.entry(ctx, &renamed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// abandon drops the database that a failed restore had created.
+func (a *apply) abandon(ctx context.Context, admin *pgx.Conn) {
+	if !a.target.create || a.promoted {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dropTime)
+	defer cancel()
+	conn := admin
+	if conn.IsClosed() { // cancelling ends the connection, too
+		var err error
+		if conn, err = pgsession.Connect(ctx, a.target.admin, pgsession.Settings{Restoring: true}); err != nil {
+			a.log.Warn("could not drop the unfinished database", "database", a.target.stageName(), "err", err)
+			return
+		}
+		defer conn.Close(ctx)
+	}
+	if err := a.target.drop(ctx, conn); err != nil {
+		a.log.Warn("could not drop the unfinished database", "database", a.target.stageName(), "err", err)
+	}
+}

@@ -1,0 +1,72 @@
+package restore
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/assist-move-assist/pgcofre/backup/toc"
+	"github.com/assist-move-assist/pgcofre/internal/proof"
+)
+
+// blobChunk is how much of a large object is sent at a time.
+const blobChunk = 1 << 20
+
+// blobs loads the large objects that a BLOBS entry's index lists, in one
+// transaction for each: pg_dump made them, empty, earlier in the archive.
+func (w *worker) blobs(ctx context.Context, e *toc.Entry) error {
+	index, err := proof.Open(ctx, w.restorer.Sink, w.set, e.File.String())
+	if err != nil {
+		return err
+	}
+	defer index.Close()
+	lines := bufio.NewScanner(index)
+	for lines.Scan() {
+		var oid uint32
+		var file string
+		if _, err := fmt.Sscanf(lines.Text(), "%d %s", &oid, &file); err != nil || strings.ContainsRune(file, '/') {
+			return &proof.DamageError{Set: w.Set, Object: e.File.String(), Err: fmt.Errorf("line %q names no large object", lines.Text())}
+		}
+		if err := w.blob(ctx, oid, file); err != nil {
+			return fmt.Errorf("restoring large object %d: %w", oid, err)
+		}
+	}
+	return lines.Err()
+}
+
+func (w *worker) blob(ctx context.Context, oid uint32, file string) error {
+	name, ok := proof.Stored(w.set, file)
+	if !ok {
+		return &proof.DamageError{Set: w.Set, Object: file, Err: fmt.Errorf("the manifest does not list it")}
+	}
+	obj, err := proof.Open(ctx, w.restorer.Sink, w.set, name)
+	if err != nil {
+		return err
+	}
+	defer obj.Close()
+	tx, err := w.conn.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback(context.WithoutCancel(ctx))
+	buf := make([]byte, blobChunk)
+	for offset := int64(0); ; {
+		n, err := io.ReadFull(obj, buf)
+		if n > 0 {
+			_, perr := tx.Exec(ctx, "SELECT pg_catalog.lo_put($1::pg_catalog.oid, $2::pg_catalog.int8, $3::pg_catalog.bytea)", oid, offset, buf[:n])
+			if perr != nil {
+				return perr
+			}
+			offset += int64(n)
+			w.meter.add(int64(n))
+		}
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			break
+		} else if err != nil {
+			return err
+		}
+	}
+	return tx.Commit(ctx)
+}

@@ -1,0 +1,249 @@
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/assist-move-assist/pgcofre/backup/manifest"
+	"github.com/assist-move-assist/pgcofre/backup/toc"
+	"github.com/assist-move-assist/pgcofre/internal/proof"
+)
+
+// Plan says what a restore will do, and what stands in its way. Its exported
+// fields are its JSON form. A plan is applied at most once.
+type Plan struct {
+	Set      string    `json:"set"`
+	Source   string    `json:"source"`
+	DataTime time.Time `json:"data_time"` // the moment that the data is of
+	Database string    `json:"database"`  // the target's name
+	Create   bool      `json:"create"`    // the database does not exist yet
+
+	Tables    int   `json:"tables"`
+	Rows      int64 `json:"rows"`
+	RawBytes  int64 `json:"raw_bytes"`
+	ReadBytes int64 `json:"read_bytes"` // to read from the sink
+
+	MissingRoles      []string                `json:"missing_roles,omitempty"`
+	MissingExtensions []string                `json:"missing_extensions,omitempty"`
+	Prerequisites     []manifest.Prerequisite `json:"prerequisites,omitempty"` // must exist already
+	Excluded          []manifest.Exclusion    `json:"excluded,omitempty"`      // what the backup left out
+	Notes             []string                `json:"notes,omitempty"`
+
+	restorer *Restorer
+	opts     Options
+	set      *manifest.Manifest
+	contents *manifest.Contents
+	archive  *toc.Archive
+	target   *target
+	applied  bool
+}
+
+// MissingError refuses a restore whose target lacks what the backup needs.
+type MissingError struct{ Roles, Extensions []string }
+
+func (e *MissingError) Error() string {
+	var parts []string
+	if len(e.Roles) > 0 {
+		parts = append(parts, fmt.Sprintf("these roles do not exist: %s (create them from the set's globals.sql, map them, or restore without ownership and privileges)",
+			strings.Join(e.Roles, ", ")))
+	}
+	if len(e.Extensions) > 0 {
+		parts = append(parts, fmt.Sprintf("these extensions are not installed on the server: %s", strings.Join(e.Extensions, ", ")))
+	}
+	return "restore: on the target " + strings.Join(parts, "; ")
+}
+
+// NotEmptyError refuses to restore into a database that holds something.
+type NotEmptyError struct {
+	Database string
+	Holds    []string // some of what is there
+}
+
+func (e *NotEmptyError) Error() string {
+	return fmt.Sprintf("restore: database %q is not empty (it holds %s); restore into a new name, or empty it first",
+		e.Database, strings.Join(e.Holds, ", "))
+}
+
+// Plan reads the set's tables of contents and looks at the target. It changes
+// nothing. What is missing on the target is in the plan, and Apply refuses it.
+//
+// Errors: *NotEmptyError, damage of the set, and what connecting returns.
+func (r *Restorer) Plan(ctx context.Context, set *manifest.Manifest, opts *Options) (*Plan, error) {
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	p := &Plan{restorer: r, set: set}
+	if opts != nil {
+		p.opts = *opts
+	}
+	if set.Kind != manifest.Full {
+		return nil, fmt.Errorf("restore: set %s is %s, not a full backup of a database", set.ID, set.Kind)
+	}
+	var err error
+	if p.contents, err = proof.Contents(ctx, r.Sink, set); err != nil {
+		return nil, err
+	}
+	if p.archive, err = proof.Archive(ctx, r.Sink, set); err != nil {
+		return nil, err
+	}
+	p.describe()
+	conn, t, err := openTarget(ctx, r.Target)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	p.target, p.Create = t, t.create
+	return p, p.look(ctx, conn)
+}
+
+// describe fills in what the set alone says.
+func (p *Plan) describe() {
+	p.Set, p.Source, p.DataTime = p.set.ID, p.set.Source, p.set.DataTime
+	p.Database = p.restorer.Target.Database
+	p.Tables = len(p.contents.Tables)
+	for _, t := range p.contents.Tables {
+		p.Rows += t.Rows
+	}
+	p.RawBytes, p.ReadBytes = p.set.RawSize(), p.set.StoredSize()
+	p.Prerequisites, p.Excluded = p.contents.Prerequisites, p.contents.Excluded
+	if len(p.set.Suspect) > 0 {
+		p.Notes = append(p.Notes, "the set is suspect: "+strings.Join(p.set.Suspect, "; "))
+	}
+	if p.set.Scope == manifest.Part {
+		p.Notes = append(p.Notes, "the set holds a part of its database only")
+	}
+}
+
+// look fills in what the target says. conn is connected to the target, or to
+// another database of its server when it is to be created.
+func (p *Plan) look(ctx context.Context, conn *pgx.Conn) error {
+	if v := p.target.version; p.set.Database != nil && v/10000 < p.set.Database.ServerVersion/10000 {
+		p.Notes = append(p.Notes, fmt.Sprintf("the server is release %d, older than the backup's %d: what only the newer knows will fail",
+			v/10000, p.set.Database.ServerVersion/10000))
+	}
+	if !p.target.create {
+		if err := p.target.checkEmpty(ctx, conn, p.contents.Settings.Encoding); err != nil {
+			return err
+		}
+	}
+	var have []string
+	if err := conn.QueryRow(ctx, "SELECT pg_catalog.array_agg(rolname::pg_catalog.text) FROM pg_catalog.pg_roles").Scan(&have); err != nil {
+		return fmt.Errorf("reading the target's roles: %w", err)
+	}
+	for _, role := range p.roles() {
+		if !slices.Contains(have, role) {
+			p.MissingRoles = append(p.MissingRoles, role)
+		}
+	}
+	if err := conn.QueryRow(ctx, "SELECT pg_catalog.array_agg(name::pg_catalog.text) FROM pg_catalog.pg_available_extensions").Scan(&have); err != nil {
+		return fmt.Errorf("reading the target's extensions: %w", err)
+	}
+	for _, x := range p.contents.Extensions {
+		if !slices.Contains(have, x.Name) {
+			p.MissingExtensions = append(p.MissingExtensions, x.Name)
+		}
+	}
+	return nil
+}
+
+// roles are the roles that the restore will name, after mapping, sorted.
+func (p *Plan) roles() []string {
+	var names []string
+	for _, e := range p.archive.Entries {
+		if !p.wanted(e) {
+			continue
+		}
+		if owner := e.Owner.String(); owner != "" && !p.opts.NoOwner {
+			names = append(names, p.role(owner))
+		}
+		if namesRoles(e) {
+			rewriteRoles(e.Defn.String(), func(name string) string {
+				names = append(names, p.role(name))
+				return name
+			})
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// role is the name that a role of the backup has on the target.
+func (p *Plan) role(name string) string {
+	if to, ok := p.opts.Roles[name]; ok {
+		return to
+	}
+	return name
+}
+
+// wanted tells whether an entry takes part in the restore. What concerns the
+// database itself applies to one that the restore creates only.
+func (p *Plan) wanted(e *toc.Entry) bool {
+	switch {
+	case e.IsSetting(): // pinned for every connection
+		return false
+	case e.IsACL() && p.opts.NoPrivileges:
+		return false
+	}
+	return p.Create || !e.IsDatabase()
+}
+
+// Missing is nil when nothing stands in the way, else a *MissingError.
+func (p *Plan) Missing() error {
+	e := &MissingError{Extensions: p.MissingExtensions}
+	if !p.opts.CreateRoles {
+		e.Roles = p.MissingRoles
+	}
+	if len(e.Roles)+len(e.Extensions) == 0 {
+		return nil
+	}
+	return e
+}
+
+// WriteText writes the plan for a person.
+func (p *Plan) WriteText(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Set %s of %s, data of %s\n", p.Set, p.Source, p.DataTime.Format(time.RFC3339))
+	if p.Create {
+		fmt.Fprintf(&b, "Creates database %q and restores into it:\n", p.Database)
+	} else {
+		fmt.Fprintf(&b, "Restores into the empty database %q:\n", p.Database)
+	}
+	fmt.Fprintf(&b, "  %d tables, %d rows, %d bytes (%d to read from the sink)\n", p.Tables, p.Rows, p.RawBytes, p.ReadBytes)
+	list := func(title string, items []string) {
+		if len(items) > 0 {
+			fmt.Fprintf(&b, "%s:\n  %s\n", title, strings.Join(items, "\n  "))
+		}
+	}
+	list("Roles that do not exist on the target", p.MissingRoles)
+	list("Extensions that the server does not have", p.MissingExtensions)
+	var pre, excluded []string
+	for _, q := range p.Prerequisites {
+		pre = append(pre, fmt.Sprintf("%s %s, needed by %s", q.Kind, q.Name, q.NeededBy))
+	}
+	for _, x := range p.Excluded {
+		excluded = append(excluded, fmt.Sprintf("%s %s: %s", x.Kind, x.Name, x.Reason))
+	}
+	list("Must exist on the target already", pre)
+	list("Not in the backup", excluded)
+	list("Note", p.Notes)
+	b.WriteString("It runs the SQL that is in the archive, with the rights of the role that restores.\n")
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// WriteSQL writes every statement of the schema that Apply will run, before
+// roles are mapped.
+func (p *Plan) WriteSQL(w io.Writer) error {
+	return toc.WriteSQL(w, p.archive, &toc.SQLOptions{
+		Major: min(p.target.version/10000, toc.NewestMajor), Create: p.Create, NoOwner: p.opts.NoOwner, NoPrivileges: p.opts.NoPrivileges,
+	})
+}
+
+var errApplied = errors.New("restore: the plan was applied already; make a new one")

@@ -1,0 +1,88 @@
+package restore
+
+import (
+	"errors"
+	"log/slog"
+	"runtime"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/assist-move-assist/pgcofre/remote"
+)
+
+// Restorer brings sets of one sink back to one server. Sink and Target are
+// required. It holds no state and may be used by several goroutines.
+type Restorer struct {
+	// Sink is where the sets are.
+	Sink remote.RemoteSink
+
+	// Target names the server and the database to restore into. The database
+	// must be empty or not exist; in the second case it is created, for which
+	// the role needs CREATEDB and a connection to the database "postgres" or
+	// "template1".
+	Target *pgx.ConnConfig
+
+	// Progress is called while a plan is applied, at most ten times a second
+	// and once at the end, from one goroutine at a time. It must not block.
+	Progress func(Progress)
+
+	// Logger receives what an operator wants to know. nil discards.
+	Logger *slog.Logger
+}
+
+// Options changes how a set is restored. The zero value, and nil, work.
+type Options struct {
+	// Jobs is how many connections load and build indexes at a time. 0 means
+	// the number of CPUs, at least 2.
+	Jobs int
+
+	// NoOwner leaves everything with the role that restores.
+	NoOwner bool
+
+	// NoPrivileges leaves out GRANT, REVOKE and default privileges.
+	NoPrivileges bool
+
+	// Roles maps roles of the backup to roles of the target, in ownership,
+	// privileges and policies.
+	Roles map[string]string
+
+	// CreateRoles creates the roles that are missing, without the right to
+	// log in; what they may do beyond the archive's grants is in globals.sql.
+	CreateRoles bool
+}
+
+// Progress is a snapshot of a restore. Bytes are of the set's objects before
+// compression.
+type Progress struct {
+	Phase       string // "schema", "data and indexes", "privileges", "analyzing", "done" ...
+	Done, Total int64
+	Rows        int64
+	Elapsed     time.Duration
+}
+
+func (r *Restorer) check() error {
+	switch {
+	case r.Sink == nil:
+		return errors.New("restore: Restorer.Sink is nil")
+	case r.Target == nil:
+		return errors.New("restore: Restorer.Target is nil; use pgx.ParseConfig")
+	case r.Target.Database == "":
+		return errors.New("restore: Restorer.Target names no database")
+	}
+	return nil
+}
+
+func (r *Restorer) logger() *slog.Logger {
+	if r.Logger == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return r.Logger
+}
+
+func (o *Options) jobs() int {
+	if o.Jobs > 0 {
+		return o.Jobs
+	}
+	return max(2, runtime.NumCPU())
+}

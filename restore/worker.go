@@ -1,0 +1,189 @@
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/assist-move-assist/pgcofre/backup/toc"
+	"github.com/assist-move-assist/pgcofre/internal/pgsession"
+)
+
+// deadlockTries is how often an entry that lost a deadlock is run again.
+const deadlockTries = 5
+
+// apply is one run of a plan.
+type apply struct {
+	*Plan
+	target   *target
+	log      *slog.Logger
+	meter    *meter
+	loaded   loaded
+	notes    []string
+	promoted bool
+}
+
+// worker is one connection to the database that is filled.
+type worker struct {
+	*apply
+	conn    *pgx.Conn
+	session *toc.Session // what was set on conn
+}
+
+// EntryError tells which entry of the archive failed, and where.
+type EntryError struct {
+	Desc, Name string // "TABLE", "public.tarefas"
+	Statement  string // the statement that failed; empty where it may hold a secret
+	Position   int    // of the error in the statement, in characters from 1; 0 unknown
+	Err        error
+}
+
+func (e *EntryError) Error() string {
+	s := fmt.Sprintf("restoring %s %s: %v", e.Desc, e.Name, e.Err)
+	if e.Statement != "" {
+		s += "\nstatement: " + e.Statement
+	}
+	if e.Position > 0 {
+		s += fmt.Sprintf("\nat character %d", e.Position)
+	}
+	return s
+}
+
+func (e *EntryError) Unwrap() error { return e.Err }
+
+// connect opens the connections. On error those that it opened are returned.
+func (a *apply) connect(ctx context.Context) (workers []*worker, err error) {
+	cfg := a.target.stage()
+	settings := pgsession.Settings{
+		Restoring: true, ClientEncoding: a.contents.Settings.ClientEncoding,
+		LCMonetary: a.contents.Settings.LCMonetary,
+	}
+	for range a.opts.jobs() {
+		conn, err := pgsession.Connect(ctx, cfg, settings)
+		if err != nil {
+			return workers, err
+		}
+		w := a.worker(conn)
+		workers = append(workers, w)
+		// A crash of the server ends the restore anyway, and the last commit waits.
+		if _, err := conn.Exec(ctx, "SET synchronous_commit = off"); err != nil {
+			return workers, err
+		}
+	}
+	return workers, nil
+}
+
+func (a *apply) worker(conn *pgx.Conn) *worker {
+	return &worker{apply: a, conn: conn, session: toc.NewSession(a.archive, &toc.SQLOptions{
+		Major: a.target.version / 10000, NoOwner: a.opts.NoOwner, NoPrivileges: a.opts.NoPrivileges,
+	})}
+}
+
+func (w *worker) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), dropTime)
+	defer cancel()
+	w.conn.Close(ctx)
+}
+
+// quietEventTriggers keeps event triggers that the target already has from
+// firing at what is restored.
+func (a *apply) quietEventTriggers(ctx context.Context, first *worker) error {
+	var names []string
+	err := first.conn.QueryRow(ctx, "SELECT pg_catalog.array_agg(evtname::pg_catalog.text) FROM pg_catalog.pg_event_trigger WHERE evtenabled IN ('O', 'A')").Scan(&names)
+	if err != nil || len(names) == 0 {
+		return err
+	}
+	set := "SET session_replication_role = replica"
+	if a.target.version >= 170000 {
+		set = "SET event_triggers = off"
+	}
+	if _, err := first.conn.Exec(ctx, set); err != nil {
+		a.notes = append(a.notes, fmt.Sprintf("event triggers of the target fired while restoring, because the role may not turn them off: %s", strings.Join(names, ", ")))
+		a.log.Warn("event triggers of the target stay on", "triggers", names, "err", err)
+	}
+	return nil
+}
+
+// entry runs an entry's statements as this restore's options have them, in one
+// transaction.
+func (w *worker) entry(ctx context.Context, e *toc.Entry) error {
+	e = w.mapped(e)
+	statements, err := w.session.Statements(e)
+	if err != nil {
+		return &EntryError{Desc: e.Desc, Name: e.Tag, Err: err}
+	}
+	script := strings.Join(append(w.session.Prepare(e), statements...), "\n")
+	if script == "" {
+		return nil
+	}
+	for range deadlockTries {
+		if _, err = w.conn.PgConn().Exec(ctx, script).ReadAll(); sqlState(err) != deadlock {
+			break
+		}
+	}
+	if err != nil {
+		return entryError(e, script, err)
+	}
+	return nil
+}
+
+// mapped is the entry with the roles of the target in place of the backup's.
+func (a *apply) mapped(e *toc.Entry) *toc.Entry {
+	if len(a.opts.Roles) == 0 {
+		return e
+	}
+	m := *e
+	if owner := e.Owner.String(); owner != "" {
+		m.Owner = toc.T(a.role(owner))
+	}
+	if namesRoles(e) {
+		m.Defn = toc.T(rewriteRoles(e.Defn.String(), a.role))
+	}
+	return &m
+}
+
+// entryError names the entry and cuts the failing statement out of its script.
+func entryError(e *toc.Entry, script string, err error) error {
+	out := &EntryError{Desc: e.Desc, Name: e.Tag, Err: err}
+	if ns := e.Namespace.String(); ns != "" {
+		out.Name = ns + "." + e.Tag
+	}
+	if e.Desc == "USER MAPPING" || e.Desc == "SUBSCRIPTION" || e.Desc == "SERVER" {
+		return out
+	}
+	out.Statement = strings.TrimSpace(script)
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && pg.Position > 0 {
+		out.Statement, out.Position = statementAt(script, int(pg.Position))
+	}
+	return out
+}
+
+// statementAt is the one statement of a script around a position, which counts
+// characters from 1, and the position in it.
+func statementAt(script string, position int) (string, int) {
+	var current strings.Builder
+	seen, start := 0, 0
+	for _, t := range lex(script) {
+		if current.Len() == 0 && t.kind == other && strings.TrimSpace(t.text) == "" {
+			seen += len([]rune(t.text))
+			start = seen
+			continue
+		}
+		current.WriteString(t.text)
+		seen += len([]rune(t.text))
+		if t.kind == punct && t.text == ";" {
+			if position <= seen {
+				break
+			}
+			current.Reset()
+			start = seen
+		}
+	}
+	return current.String(), position - start
+}
