@@ -69,13 +69,6 @@ func TestDir(t *testing.T) {
 	}
 }
 
-// TestDirBare hides the optional interfaces, so that the fallbacks are used.
-func TestDirBare(t *testing.T) {
-	if err := remotetest.TestSink(t.Context(), struct{ remote.RemoteSink }{newDir(t)}, remotetest.LargeObject(1<<20)); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestNewDir(t *testing.T) {
 	t.Chdir(t.TempDir())
 	dir, err := remote.NewDir("a/b/c")

@@ -21,10 +21,10 @@ func (s *suite) missingObject() error {
 			return err
 		}
 		if _, err := remote.GetRange(s.ctx, s.sink, s.dir+name, 0, 0); !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("GetRange of %q, which is not there, is not fs.ErrNotExist: %w", s.dir+name, orNil(err))
+			return fmt.Errorf("range read of %q, which is not there, is not fs.ErrNotExist: %w", s.dir+name, orNil(err))
 		}
 		if err := s.sink.Delete(s.ctx, s.dir+name); err != nil {
-			return fmt.Errorf("Delete of what is not there: %w", err)
+			return fmt.Errorf("delete of what is not there: %w", err)
 		}
 	}
 	return s.lists("", "there-x", "there/x")
@@ -37,7 +37,7 @@ func (s *suite) delete() error {
 	left := []string{"a", "a-b", "ab", "b/c", "b/d", "c/d/e"}
 	for len(left) > 0 {
 		if err := s.sink.Delete(s.ctx, s.dir+left[0]); err != nil {
-			return fmt.Errorf("Delete: %w", err)
+			return fmt.Errorf("delete: %w", err)
 		}
 		if err := s.absent(left[0]); err != nil {
 			return fmt.Errorf("after Delete: %w", err)
@@ -130,7 +130,7 @@ func (s *suite) cancelledGet() error {
 	defer cancel()
 	rc, err := s.sink.Get(ctx, s.dir+"x")
 	if err != nil {
-		return fmt.Errorf("Get: %w", err)
+		return fmt.Errorf("get: %w", err)
 	}
 	defer rc.Close()
 	if _, err := io.ReadFull(rc, make([]byte, 1000)); err != nil {
@@ -159,23 +159,23 @@ func (s *suite) ranges() error {
 	} {
 		rc, err := remote.GetRange(s.ctx, s.sink, s.dir+"x", r.offset, r.length)
 		if err != nil {
-			return fmt.Errorf("GetRange of %d bytes from %d, of %d: %w", r.length, r.offset, size, err)
+			return fmt.Errorf("range read of %d bytes from %d, of %d: %w", r.length, r.offset, size, err)
 		}
 		got, err := io.ReadAll(rc)
 		if err = errors.Join(err, rc.Close()); err != nil {
-			return fmt.Errorf("GetRange of %d bytes from %d, read: %w", r.length, r.offset, err)
+			return fmt.Errorf("range read of %d bytes from %d, read: %w", r.length, r.offset, err)
 		}
 		from := min(r.offset, size)
 		if !bytes.Equal(got, data[from:from+r.want]) {
-			return fmt.Errorf("GetRange of %d bytes from %d, of %d, gives %d bytes that are not the %d wanted", r.length, r.offset, size, len(got), r.want)
+			return fmt.Errorf("range read of %d bytes from %d, of %d, gives %d bytes that are not the %d wanted", r.length, r.offset, size, len(got), r.want)
 		}
 	}
 	if err := readRange(s.ctx, s.sink, s.dir+"empty"); err != nil {
-		return fmt.Errorf("GetRange of an empty object: %w", err)
+		return fmt.Errorf("range read of an empty object: %w", err)
 	}
 	for _, r := range [][2]int64{{-1, 5}, {0, -2}} {
 		if _, err := remote.GetRange(s.ctx, s.sink, s.dir+"x", r[0], r[1]); !errors.Is(err, fs.ErrInvalid) {
-			return fmt.Errorf("GetRange of %d bytes from %d is not fs.ErrInvalid: %w", r[1], r[0], orNil(err))
+			return fmt.Errorf("range read of %d bytes from %d is not fs.ErrInvalid: %w", r[1], r[0], orNil(err))
 		}
 	}
 	return nil

@@ -52,7 +52,7 @@ func (s *suite) listingOrder() error {
 		n := 0
 		for _, err := range objects {
 			if err != nil {
-				return fmt.Errorf("List: %w", err)
+				return fmt.Errorf("list: %w", err)
 			}
 			n++
 		}
@@ -78,12 +78,12 @@ func (s *suite) listedObjects() error {
 		return err
 	}
 	if len(listed) != len(put) {
-		return fmt.Errorf("List gives %d objects instead of %d", len(listed), len(put))
+		return fmt.Errorf("list gives %d objects instead of %d", len(listed), len(put))
 	}
 	for i, obj := range listed {
 		stat, err := remote.Stat(s.ctx, s.sink, obj.Name)
 		if err != nil {
-			return fmt.Errorf("Stat: %w", err)
+			return fmt.Errorf("stat: %w", err)
 		}
 		// Of a store's clock no more is asked than the right day.
 		if age := time.Since(obj.ModTime); age.Abs() > 24*time.Hour {
@@ -135,7 +135,7 @@ func (s *suite) prefix() error {
 			last = err
 		}
 		if !errors.Is(last, fs.ErrInvalid) {
-			return fmt.Errorf("List of %q, with which no name begins, is not fs.ErrInvalid: %w", prefix, orNil(last))
+			return fmt.Errorf("list of %q, with which no name begins, is not fs.ErrInvalid: %w", prefix, orNil(last))
 		}
 	}
 	return nil
@@ -160,15 +160,15 @@ func (s *suite) levels() error {
 		var got []string
 		for obj, err := range remote.ListLevel(s.ctx, s.sink, s.dir+t.prefix) {
 			if err != nil {
-				return fmt.Errorf("ListLevel of %q: %w", s.dir+t.prefix, err)
+				return fmt.Errorf("level list of %q: %w", s.dir+t.prefix, err)
 			}
 			if strings.HasSuffix(obj.Name, "/") != (obj == remote.Object{Name: obj.Name}) {
-				return fmt.Errorf("ListLevel of %q gives %+v: an object's fields are filled, a folder's are not", s.dir+t.prefix, obj)
+				return fmt.Errorf("level list of %q gives %+v: an object's fields are filled, a folder's are not", s.dir+t.prefix, obj)
 			}
 			got = append(got, strings.TrimPrefix(obj.Name, s.dir))
 		}
 		if !slices.Equal(got, t.want) {
-			return fmt.Errorf("ListLevel of %q gives %q instead of %q", s.dir+t.prefix, got, t.want)
+			return fmt.Errorf("level list of %q gives %q instead of %q", s.dir+t.prefix, got, t.want)
 		}
 	}
 	return nil

@@ -30,7 +30,7 @@ func (s *suite) exclusivePut() error {
 	}
 	name := s.dir + "x"
 	if _, err := e.PutExclusive(s.ctx, name, FailAfter(bytes.NewReader(content(14, 500)), 300, errReader), nil); !errors.Is(err, errReader) {
-		return fmt.Errorf("PutExclusive from a reader that fails does not give the reader's error: %w", orNil(err))
+		return fmt.Errorf("exclusive put from a reader that fails does not give the reader's error: %w", orNil(err))
 	}
 	if err := s.absent("x"); err != nil {
 		return fmt.Errorf("after a reader failed: %w", err)
@@ -38,13 +38,13 @@ func (s *suite) exclusivePut() error {
 	first := content(15, 500)
 	obj, err := e.PutExclusive(s.ctx, name, bytes.NewReader(first), nil)
 	if err != nil {
-		return fmt.Errorf("PutExclusive: %w", err)
+		return fmt.Errorf("exclusive put: %w", err)
 	}
 	if obj.Name != name || obj.Size != int64(len(first)) {
-		return fmt.Errorf("PutExclusive of %q, %d bytes, answers name %q and %d bytes", name, len(first), obj.Name, obj.Size)
+		return fmt.Errorf("exclusive put of %q, %d bytes, answers name %q and %d bytes", name, len(first), obj.Name, obj.Size)
 	}
 	if _, err := e.PutExclusive(s.ctx, name, bytes.NewReader(content(16, 600)), nil); !errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("PutExclusive of what is there is not fs.ErrExist: %w", orNil(err))
+		return fmt.Errorf("exclusive put of what is there is not fs.ErrExist: %w", orNil(err))
 	}
 	if err := s.holds("x", first); err != nil {
 		return err
@@ -68,19 +68,19 @@ func (s *suite) exclusivePut() error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("PutExclusive, %d at a time: %w", n, err)
+		return fmt.Errorf("exclusive put, %d at a time: %w", n, err)
 	}
 	winner := -1
 	for i := range n {
 		if won[i] && winner >= 0 {
-			return fmt.Errorf("PutExclusive of one name succeeds more than once of %d at a time", n)
+			return fmt.Errorf("exclusive put of one name succeeds more than once of %d at a time", n)
 		}
 		if won[i] {
 			winner = i
 		}
 	}
 	if winner < 0 {
-		return fmt.Errorf("PutExclusive of one name succeeds for none of %d at a time", n)
+		return fmt.Errorf("exclusive put of one name succeeds for none of %d at a time", n)
 	}
 	return s.holds("race", content(uint64(winner), 5000))
 }
@@ -88,7 +88,7 @@ func (s *suite) exclusivePut() error {
 // concurrentUse overwrites one object, and stores, lists and deletes others,
 // while readers look on.
 func (s *suite) concurrentUse() error {
-	const workers, rounds = 8, 10
+	const workers, rounds = 8, 5
 	versions := make([][]byte, workers)
 	for i := range versions {
 		versions[i] = content(uint64(i), 40_000+i)
@@ -113,7 +113,7 @@ func (s *suite) concurrentUse() error {
 				return err
 			}
 			if k := len(got) - 40_000; k < 0 || k >= workers || !bytes.Equal(got, versions[k]) {
-				return fmt.Errorf("Get of an object being overwritten gives %d bytes that are not the content of one Put", len(got))
+				return fmt.Errorf("get of an object being overwritten gives %d bytes that are not the content of one Put", len(got))
 			}
 			names, err := s.names("")
 			if err != nil {
@@ -121,11 +121,11 @@ func (s *suite) concurrentUse() error {
 			}
 			for j := 1; j < len(names); j++ {
 				if names[j-1] >= names[j] {
-					return fmt.Errorf("List gives %q before %q while others store and delete", names[j-1], names[j])
+					return fmt.Errorf("list gives %q before %q while others store and delete", names[j-1], names[j])
 				}
 			}
 			if err := s.sink.Delete(s.ctx, s.dir+own); err != nil {
-				return fmt.Errorf("Delete: %w", err)
+				return fmt.Errorf("delete: %w", err)
 			}
 			if err := s.absent(own); err != nil {
 				return err
@@ -144,7 +144,7 @@ func (s *suite) concurrentUse() error {
 func (s *suite) concurrentFolder() error {
 	return together(4, func(i int) error {
 		name := fmt.Sprintf("folder/sub/%d", i)
-		for round := range 40 {
+		for round := range 20 {
 			data := content(uint64(round), 10)
 			if _, err := s.put(name, data); err != nil {
 				return err
@@ -153,7 +153,7 @@ func (s *suite) concurrentFolder() error {
 				return err
 			}
 			if err := s.sink.Delete(s.ctx, s.dir+name); err != nil {
-				return fmt.Errorf("Delete: %w", err)
+				return fmt.Errorf("delete: %w", err)
 			}
 		}
 		return nil
@@ -173,16 +173,16 @@ func (s *suite) sweep() error {
 	// A Put at work is younger than this, and stays.
 	r := io.MultiReader(bytes.NewReader(data), readFunc(func([]byte) (int, error) {
 		if _, err := sw.Sweep(s.ctx, time.Now().AddDate(0, 0, -2)); err != nil {
-			return 0, fmt.Errorf("Sweep: %w", err)
+			return 0, fmt.Errorf("sweep: %w", err)
 		}
 		return 0, io.EOF
 	}))
 	if _, err := s.sink.Put(s.ctx, s.dir+"y", r, nil); err != nil {
-		return fmt.Errorf("Put during a Sweep: %w", err)
+		return fmt.Errorf("put during a Sweep: %w", err)
 	}
 	for range 2 {
 		if _, err := sw.Sweep(s.ctx, time.Now().AddDate(0, 0, 2)); err != nil {
-			return fmt.Errorf("Sweep: %w", err)
+			return fmt.Errorf("sweep: %w", err)
 		}
 	}
 	if err := s.holds("x", data); err != nil {

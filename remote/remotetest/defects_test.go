@@ -292,33 +292,38 @@ var defects = []defect{
 	}},
 	{"a folder vanishes under a Put", "concurrent folder", func(b *broken) {
 		var mu sync.Mutex
-		files := map[string]map[string]bool{} // by folder; none: no such folder
+		files := map[string]map[string]bool{} // by open folder
 		locked := func(f func()) { mu.Lock(); defer mu.Unlock(); f() }
 		b.put = func(ctx context.Context, name string, r io.Reader) (obj object, err error) {
 			folder := path.Dir(name)
+			open := map[string]bool{}
 			locked(func() {
 				if files[folder] == nil {
-					files[folder] = map[string]bool{}
+					files[folder] = open
 				}
+				open = files[folder]
 			})
-			for range 20 {
+			for i, gone := 0, false; i < 1000 && !gone; i++ {
 				runtime.Gosched() // others delete meanwhile
+				locked(func() { gone = open["gone"] })
 			}
 			locked(func() {
-				if files[folder] == nil {
+				if open["gone"] {
 					err = errors.New("no such folder")
-				} else {
-					files[folder][name] = true
-					obj, err = b.Mem.Put(ctx, name, r, nil)
+					return
 				}
+				open[name] = true
+				obj, err = b.Mem.Put(ctx, name, r, nil)
 			})
 			return obj, err
 		}
 		b.delete = func(ctx context.Context, name string) error {
 			folder := path.Dir(name)
 			locked(func() {
-				delete(files[folder], name)
-				if len(files[folder]) == 0 {
+				open := files[folder]
+				delete(open, name)
+				if len(open) == 0 && open != nil {
+					open["gone"] = true
 					delete(files, folder)
 				}
 			})

@@ -75,7 +75,7 @@ func (s *suite) probeRange() (bool, error) {
 	}
 	rc, err := g.GetRange(s.ctx, s.dir+"probe", 1, 3)
 	if err != nil {
-		return false, fmt.Errorf("GetRange: %w", err)
+		return false, fmt.Errorf("range read: %w", err)
 	}
 	got, err := io.ReadAll(rc)
 	return string(got) == "the", errors.Join(err, rc.Close())

@@ -138,10 +138,10 @@ func (s *suite) put(name string, data []byte) (remote.Object, error) {
 	name = s.dir + name
 	obj, err := s.sink.Put(s.ctx, name, bytes.NewReader(data), nil)
 	if err != nil {
-		return obj, fmt.Errorf("Put of %q, %d bytes: %w", name, len(data), err)
+		return obj, fmt.Errorf("put of %q, %d bytes: %w", name, len(data), err)
 	}
 	if obj.Name != name || obj.Size != int64(len(data)) {
-		return obj, fmt.Errorf("Put of %q, %d bytes, answers name %q and %d bytes", name, len(data), obj.Name, obj.Size)
+		return obj, fmt.Errorf("put of %q, %d bytes, answers name %q and %d bytes", name, len(data), obj.Name, obj.Size)
 	}
 	return obj, nil
 }
@@ -160,14 +160,14 @@ func (s *suite) putAll(names ...string) error {
 func (s *suite) get(name string) ([]byte, error) {
 	rc, err := s.sink.Get(s.ctx, s.dir+name)
 	if err != nil {
-		return nil, fmt.Errorf("Get: %w", err)
+		return nil, fmt.Errorf("get: %w", err)
 	}
 	data, err := io.ReadAll(rc)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("Get of %q, read: %w", s.dir+name, err), rc.Close())
+		return nil, errors.Join(fmt.Errorf("get of %q, read: %w", s.dir+name, err), rc.Close())
 	}
 	if err := rc.Close(); err != nil {
-		return nil, fmt.Errorf("Get of %q, close: %w", s.dir+name, err)
+		return nil, fmt.Errorf("get of %q, close: %w", s.dir+name, err)
 	}
 	return data, nil
 }
@@ -179,14 +179,14 @@ func (s *suite) holds(name string, want []byte) error {
 		return err
 	}
 	if !bytes.Equal(got, want) {
-		return fmt.Errorf("Get of %q gives %d bytes that differ from the %d stored%s", s.dir+name, len(got), len(want), firstDifference(got, want))
+		return fmt.Errorf("get of %q gives %d bytes that differ from the %d stored%s", s.dir+name, len(got), len(want), firstDifference(got, want))
 	}
 	obj, err := remote.Stat(s.ctx, s.sink, s.dir+name)
 	if err != nil {
-		return fmt.Errorf("Stat: %w", err)
+		return fmt.Errorf("stat: %w", err)
 	}
 	if obj.Name != s.dir+name || obj.Size != int64(len(want)) {
-		return fmt.Errorf("Stat of %q, %d bytes, answers name %q and %d bytes", s.dir+name, len(want), obj.Name, obj.Size)
+		return fmt.Errorf("stat of %q, %d bytes, answers name %q and %d bytes", s.dir+name, len(want), obj.Name, obj.Size)
 	}
 	names, err := s.names(name)
 	if err == nil && !slices.Contains(names, name) {
@@ -208,13 +208,13 @@ func firstDifference(a, b []byte) string {
 func (s *suite) absent(name string) error {
 	rc, err := s.sink.Get(s.ctx, s.dir+name)
 	if err == nil {
-		return errors.Join(fmt.Errorf("Get of %q, which is not there, succeeds", s.dir+name), rc.Close())
+		return errors.Join(fmt.Errorf("get of %q, which is not there, succeeds", s.dir+name), rc.Close())
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("Get of %q, which is not there, is not fs.ErrNotExist: %w", s.dir+name, err)
+		return fmt.Errorf("get of %q, which is not there, is not fs.ErrNotExist: %w", s.dir+name, err)
 	}
 	if _, err := remote.Stat(s.ctx, s.sink, s.dir+name); !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("Stat of %q, which is not there, is not fs.ErrNotExist: %w", s.dir+name, orNil(err))
+		return fmt.Errorf("stat of %q, which is not there, is not fs.ErrNotExist: %w", s.dir+name, orNil(err))
 	}
 	names, err := s.names(name)
 	if err == nil && slices.Contains(names, name) {
@@ -237,7 +237,7 @@ func orNil(err error) error {
 func (s *suite) list(prefix string) (objects []remote.Object, err error) {
 	for obj, err := range s.sink.List(s.ctx, s.dir+prefix) {
 		if err != nil {
-			return nil, fmt.Errorf("List of %q: %w", s.dir+prefix, err)
+			return nil, fmt.Errorf("list of %q: %w", s.dir+prefix, err)
 		}
 		objects = append(objects, obj)
 	}
@@ -261,7 +261,7 @@ func (s *suite) lists(prefix string, want ...string) error {
 		return err
 	}
 	if !slices.Equal(got, want) {
-		return fmt.Errorf("List of %q gives %q instead of %q", s.dir+prefix, got, want)
+		return fmt.Errorf("list of %q gives %q instead of %q", s.dir+prefix, got, want)
 	}
 	return nil
 }
