@@ -51,12 +51,9 @@ func (r *reader) readAggregates() error {
 		Args             []uint32
 	}](r, "aggregates", `
 		SELECT p.oid, p.proname, p.pronamespace, p.proowner, p.proargtypes::pg_catalog.oid[]
-		FROM pg_catalog.pg_proc p
+		FROM pg_catalog.pg_proc p`+functionPrivileges+`
 		WHERE p.prokind = 'a'
-		  AND (p.pronamespace <> 'pg_catalog'::pg_catalog.regnamespace
-		    OR p.proacl IS DISTINCT FROM (
-		       SELECT i.initprivs FROM pg_catalog.pg_init_privs i
-		       WHERE i.objoid = p.oid AND i.classoid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND i.objsubid = 0))`)
+		  AND (p.pronamespace <> 'pg_catalog'::pg_catalog.regnamespace OR p.proacl IS DISTINCT FROM i.initprivs)`)
 	if err != nil {
 		return err
 	}

@@ -141,10 +141,11 @@ func (e *emitter) database() {
 
 	create, drop := d.properties(e.r)
 	if create != "" {
-		e.follow(catalogID{}, entryOpts{
+		entry := e.follow(catalogID{}, entryOpts{
 			tag: d.Name, desc: "DATABASE PROPERTIES", section: toc.SectionPreData, owner: d.owner,
-			defn: create, drop: drop,
+			defn: create,
 		})
+		entry.Drop = toc.T(drop) // pg_dump writes it even where it is empty
 	}
 }
 

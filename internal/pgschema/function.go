@@ -37,18 +37,18 @@ type functionBody struct {
 
 // userFunction says which rows of pg_proc p are looked at: those outside
 // pg_catalog, those that casts and transforms of users need, and built-in ones
-// whose privileges were changed. The constructors of range types come with
-// their types.
+// whose privileges were changed.
 const userFunction = `
-	NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d
-	            WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid AND d.deptype = 'i')
-	AND (p.pronamespace <> 'pg_catalog'::pg_catalog.regnamespace
-	  OR EXISTS (SELECT 1 FROM pg_catalog.pg_cast c WHERE c.oid >= 16384 AND c.castfunc = p.oid)
-	  OR EXISTS (SELECT 1 FROM pg_catalog.pg_transform t WHERE t.oid >= 16384
-	             AND (t.trffromsql = p.oid OR t.trftosql = p.oid))
-	  OR p.proacl IS DISTINCT FROM (
-	     SELECT i.initprivs FROM pg_catalog.pg_init_privs i
-	     WHERE i.objoid = p.oid AND i.classoid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND i.objsubid = 0))`
+	(p.pronamespace <> 'pg_catalog'::pg_catalog.regnamespace
+	 OR p.oid IN (SELECT castfunc FROM pg_catalog.pg_cast WHERE oid >= 16384)
+	 OR p.oid IN (SELECT trffromsql FROM pg_catalog.pg_transform WHERE oid >= 16384)
+	 OR p.oid IN (SELECT trftosql FROM pg_catalog.pg_transform WHERE oid >= 16384)
+	 OR p.proacl IS DISTINCT FROM i.initprivs)`
+
+// functionPrivileges joins pg_proc p with what its privileges were at first.
+const functionPrivileges = `
+	LEFT JOIN pg_catalog.pg_init_privs i ON i.objoid = p.oid AND i.objsubid = 0
+	 AND i.classoid = 'pg_catalog.pg_proc'::pg_catalog.regclass`
 
 // readFunctions registers functions and procedures, and reads how those that
 // are dumped are written.
@@ -60,8 +60,11 @@ func (r *reader) readFunctions() error {
 		Args             []uint32
 	}](r, "functions", `
 		SELECT p.oid, p.proname, p.pronamespace, p.proowner, p.proargtypes::pg_catalog.oid[]
-		FROM pg_catalog.pg_proc p
-		WHERE p.prokind <> 'a' AND `+userFunction)
+		FROM pg_catalog.pg_proc p`+functionPrivileges+`
+		WHERE p.prokind <> 'a' AND `+userFunction+`
+		  AND NOT EXISTS ( -- the constructors of range types come with them
+		    SELECT 1 FROM pg_catalog.pg_depend d
+		    WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid AND d.deptype = 'i')`)
 	if err != nil {
 		return err
 	}
