@@ -1,0 +1,245 @@
+package verify
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/assist-move-assist/pgcofre/backup/manifest"
+	"github.com/assist-move-assist/pgcofre/backup/toc"
+	"github.com/assist-move-assist/pgcofre/internal/codec"
+	"github.com/assist-move-assist/pgcofre/internal/proof"
+)
+
+// Integrity reads every object of a set back and proves it: its size and
+// sha256 against the manifest, its decompression, the rows and digest of every
+// table and of the large objects against contents.json, and that every entry
+// of the archive has its data. Damage is in the report; the error is for what
+// kept it from being looked for.
+func (v *Verifier) Integrity(ctx context.Context, set *manifest.Manifest) (*Report, error) {
+	if err := v.check(set); err != nil {
+		return nil, err
+	}
+	i := &integrity{
+		Verifier: v, set: set, meter: newMeter(v.Progress, set.StoredSize()),
+		rep:   &Report{Set: set.ID, Start: time.Now().UTC(), Objects: len(set.Objects), Bytes: set.StoredSize()},
+		rows:  map[string]codec.Digest{},
+		files: map[string][]byte{},
+	}
+	if err := i.run(ctx); err != nil {
+		return nil, err
+	}
+	i.meter.add(0, true)
+	i.rep.Took = time.Since(i.rep.Start)
+	return i.rep, nil
+}
+
+type integrity struct {
+	*Verifier
+	set      *manifest.Manifest
+	rep      *Report
+	meter    *meter
+	contents *manifest.Contents
+	archive  *toc.Archive
+
+	mu    sync.Mutex
+	rows  map[string]codec.Digest // by object name
+	files map[string][]byte       // large objects, by object name
+}
+
+// reading is how one object is read, apart from its checksum.
+type reading int
+
+const (
+	plain reading = iota
+	tableRows
+	largeObject
+)
+
+func (i *integrity) run(ctx context.Context) (err error) {
+	if i.contents, err = proof.Contents(ctx, i.Sink, i.set); i.damaged(err) == nil {
+		i.archive, err = proof.Archive(ctx, i.Sink, i.set)
+	}
+	if err := i.damaged(err); err != nil {
+		return err
+	}
+	if i.contents == nil || i.archive == nil {
+		return nil // found damaged: nothing else can be judged by them
+	}
+	how := i.roles()
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(i.jobs())
+	for _, obj := range i.set.Objects {
+		g.Go(func() error {
+			defer i.meter.add(obj.Size, false)
+			return i.damaged(i.read(gctx, obj.Name, how[obj.Name]))
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	i.checkTables()
+	return i.checkBlobs(ctx)
+}
+
+// damaged turns damage into a finding, and gives back any other error.
+func (i *integrity) damaged(err error) error {
+	var d *proof.DamageError
+	if errors.As(err, &d) {
+		i.rep.find("object "+d.Object, "%v", d.Err)
+		return nil
+	}
+	return err
+}
+
+// roles says which objects hold rows and which large objects, and finds
+// entries whose object is missing.
+func (i *integrity) roles() map[string]reading {
+	how := map[string]reading{}
+	listed := map[string]bool{}
+	for _, t := range i.contents.Tables {
+		for _, name := range t.Objects {
+			how[name] = tableRows
+			listed[name] = true
+		}
+	}
+	for _, obj := range i.set.Objects {
+		if isBlob(obj.Name) {
+			how[obj.Name] = largeObject
+		}
+	}
+	for _, e := range i.archive.Entries {
+		if e.File.String() == "" {
+			continue
+		}
+		name, ok := proof.Stored(i.set, e.File.String())
+		switch {
+		case !ok:
+			i.rep.find("object "+e.File.String(), "the archive's entry %s needs it, the manifest does not list it", e)
+		case e.Desc == "TABLE DATA" && !listed[name]:
+			i.rep.find("object "+name, "the archive has rows in it that contents.json does not know of")
+		}
+	}
+	return how
+}
+
+func isBlob(name string) bool {
+	var oid uint32
+	var rest string
+	n, _ := fmt.Sscanf(name, "blob_%d.dat%s", &oid, &rest)
+	return n >= 1
+}
+
+// read reads one object to its end.
+func (i *integrity) read(ctx context.Context, name string, how reading) error {
+	obj, err := proof.Open(ctx, i.Sink, i.set, name)
+	if err != nil {
+		return err
+	}
+	defer obj.Close()
+	switch how {
+	case tableRows:
+		r := codec.NewRowReader(obj)
+		if _, err := r.WriteTo(io.Discard); err != nil {
+			var d *proof.DamageError
+			if !errors.As(err, &d) && (errors.Is(err, codec.ErrUnterminated) || errors.Is(err, codec.ErrTrailing)) {
+				return &proof.DamageError{Set: i.set.ID, Object: name, Err: err}
+			}
+			return err
+		}
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		i.rows[name] = r.Digest()
+	case largeObject:
+		h := sha256.New()
+		if _, err := io.Copy(h, obj); err != nil {
+			return err
+		}
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		i.files[name] = h.Sum(nil)
+	default:
+		_, err := io.Copy(io.Discard, obj)
+		return err
+	}
+	return nil
+}
+
+// checkTables adds the digests of the objects up to those of the tables.
+func (i *integrity) checkTables() {
+	for _, t := range i.contents.Tables {
+		want, err := codec.ParseDigest(t.Digest)
+		if err != nil {
+			i.rep.find("table "+t.Schema+"."+t.Name, "contents.json has no digest for it: %v", err)
+			continue
+		}
+		var sum codec.Digest
+		whole := len(t.Objects) > 0
+		for _, name := range t.Objects {
+			d, ok := i.rows[name]
+			if _, stored := i.set.Object(name); !stored {
+				i.rep.find("object "+name, "table %s.%s has rows in it, the manifest does not list it", t.Schema, t.Name)
+			}
+			whole = whole && ok
+			sum.Merge(d)
+		}
+		switch {
+		case !whole: // the damaged object is a finding already
+		case !sum.Equal(want):
+			i.rep.find("table "+t.Schema+"."+t.Name, "its objects hold %d rows whose digest is not that of the %d rows backed up", sum.Rows, want.Rows)
+		default:
+			i.rep.Tables++
+			i.rep.Rows += sum.Rows
+		}
+	}
+	i.rep.Sequences = len(i.contents.Sequences)
+}
+
+// checkBlobs adds the large objects up, by the archive's own lists of them.
+func (i *integrity) checkBlobs(ctx context.Context) error {
+	var sum codec.Digest
+	for _, e := range i.archive.Entries {
+		if e.Desc != "BLOBS" {
+			continue
+		}
+		if err := i.damaged(i.sumBlobs(ctx, e.File.String(), &sum)); err != nil {
+			return err
+		}
+	}
+	if sum.Rows != i.contents.LargeObjects.Count || (sum.Rows > 0 && sum.String() != i.contents.LargeObjects.Digest) {
+		i.rep.find("large objects", "the set holds %d, whose digest is not that of the %d backed up", sum.Rows, i.contents.LargeObjects.Count)
+	}
+	i.rep.LargeObjects = sum.Rows
+	return nil
+}
+
+func (i *integrity) sumBlobs(ctx context.Context, index string, sum *codec.Digest) error {
+	if _, ok := i.set.Object(index); !ok {
+		return nil // a finding already
+	}
+	obj, err := proof.Open(ctx, i.Sink, i.set, index)
+	if err != nil {
+		return err
+	}
+	defer obj.Close()
+	lines := bufio.NewScanner(obj)
+	for lines.Scan() {
+		var oid uint32
+		var file string
+		if _, err := fmt.Sscanf(lines.Text(), "%d %s", &oid, &file); err != nil {
+			return &proof.DamageError{Set: i.set.ID, Object: index, Err: fmt.Errorf("line %q names no large object", lines.Text())}
+		}
+		name, _ := proof.Stored(i.set, file)
+		if b, ok := i.files[name]; ok {
+			sum.AddRow(proof.BlobRow(oid, b))
+		}
+	}
+	return lines.Err()
+}

@@ -1,0 +1,150 @@
+package verify
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/assist-move-assist/pgcofre/backup/manifest"
+	"github.com/assist-move-assist/pgcofre/remote"
+)
+
+// Verifier proves sets of one sink. Only Sink is required. It holds no state
+// and may be used by several goroutines.
+type Verifier struct {
+	Sink remote.RemoteSink
+
+	// Jobs is how many objects or tables are read at a time. 0 means the
+	// number of CPUs, at least 2.
+	Jobs int
+
+	// Progress is called while a proof runs, at most ten times a second and
+	// once at the end, from one goroutine at a time. It must not block.
+	Progress func(Progress)
+
+	// Logger receives what an operator wants to know. nil discards.
+	Logger *slog.Logger
+}
+
+// Progress is a snapshot of a proof.
+type Progress struct {
+	Done, Total int64 // stored bytes when objects are read, rows when tables are
+	Elapsed     time.Duration
+}
+
+// Report says what one proof found.
+type Report struct {
+	Set      string        `json:"set"`
+	Database string        `json:"database,omitempty"` // that was compared; "" when objects were read
+	Start    time.Time     `json:"start"`
+	Took     time.Duration `json:"took"` // nanoseconds
+
+	Objects      int   `json:"objects,omitempty"`
+	Bytes        int64 `json:"bytes,omitempty"` // stored bytes read
+	Tables       int   `json:"tables"`
+	Rows         int64 `json:"rows"`
+	Sequences    int   `json:"sequences"`
+	LargeObjects int64 `json:"large_objects"`
+	Entries      int   `json:"entries,omitempty"` // of the schema, compared as text
+
+	// Findings are the differences; the proof holds when there are none.
+	Findings []Finding `json:"findings,omitempty"`
+	// Limits say what was not proven, or on what less than a digest it rests.
+	Limits []string `json:"limits,omitempty"`
+
+	mu sync.Mutex
+}
+
+// Finding is one thing that is not as the set says.
+type Finding struct {
+	What    string `json:"what"` // "object 4312.dat.zst", "table public.tarefas"
+	Problem string `json:"problem"`
+}
+
+// FailedError tells that a proof found differences.
+type FailedError struct{ Report *Report }
+
+func (e *FailedError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "set %s is not proven: %d findings", e.Report.Set, len(e.Report.Findings))
+	for i, f := range e.Report.Findings {
+		if i == 5 {
+			b.WriteString("; and more")
+			break
+		}
+		fmt.Fprintf(&b, "; %s: %s", f.What, f.Problem)
+	}
+	return b.String()
+}
+
+// OK tells whether the proof holds.
+func (r *Report) OK() bool { return len(r.Findings) == 0 }
+
+// Err is nil when the proof holds, else a *FailedError.
+func (r *Report) Err() error {
+	if r.OK() {
+		return nil
+	}
+	return &FailedError{r}
+}
+
+func (r *Report) find(what, format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.Findings = append(r.Findings, Finding{what, fmt.Sprintf(format, args...)})
+}
+
+func (r *Report) limit(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.Limits = append(r.Limits, fmt.Sprintf(format, args...))
+}
+
+func (v *Verifier) jobs() int {
+	if v.Jobs > 0 {
+		return v.Jobs
+	}
+	return max(2, runtime.NumCPU())
+}
+
+func (v *Verifier) check(set *manifest.Manifest) error {
+	if v.Sink == nil {
+		return errors.New("verify: Verifier.Sink is nil")
+	}
+	if set.Kind != manifest.Full {
+		return fmt.Errorf("verify: set %s is %s, not a full backup of a database", set.ID, set.Kind)
+	}
+	return nil
+}
+
+// meter reports progress.
+type meter struct {
+	mu    sync.Mutex
+	call  func(Progress)
+	begun time.Time
+	last  time.Time
+	state Progress
+}
+
+// progressEvery is the least time between two reports.
+const progressEvery = 100 * time.Millisecond
+
+func newMeter(call func(Progress), total int64) *meter {
+	return &meter{call: call, begun: time.Now(), state: Progress{Total: total}}
+}
+
+func (m *meter) add(n int64, end bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.state.Done += n
+	if m.call == nil || (!end && time.Since(m.last) < progressEvery) {
+		return
+	}
+	m.last = time.Now()
+	m.state.Elapsed = time.Since(m.begun)
+	m.call(m.state)
+}
