@@ -40,6 +40,7 @@ type Table struct {
 	Columns []string   `json:"columns,omitempty"` // those in a row's COPY text, in its order
 	Rows    int64      `json:"rows"`
 	Digest  string     `json:"digest,omitempty"`  // of its rows, see FORMAT.md
+	Filter  string     `json:"filter,omitempty"`  // WHERE clause of an extension's configuration table, which holds other rows as well
 	Objects []string   `json:"objects,omitempty"` // names within the set
 	Root    *TableName `json:"root,omitempty"`    // the partition root that its rows are loaded through; nil for none
 }

@@ -16,7 +16,7 @@ func sampleContents() manifest.Contents {
 		Tables: []manifest.Table{
 			{Schema: "public", Name: "oficinas", Kind: "table", Columns: []string{"id", "nome"}, Rows: 3, Digest: "3:" + digest,
 				Objects: []string{"4312.dat.zst", "4312.2.dat.zst"}, Root: &manifest.TableName{Schema: "public", Name: "raiz"}},
-			{Schema: "public", Name: "vazia", Kind: "table"},
+			{Schema: "public", Name: "vazia", Kind: "table", Filter: "WHERE id > 999"},
 			{Schema: "a\xe7\xe3o", Name: "\xff", Kind: "table", Columns: []string{"\x00", "\xe9", ""}},
 		},
 		Sequences:     []manifest.Sequence{{Schema: "public", Name: "s", Last: -9223372036854775808, Called: true}},
