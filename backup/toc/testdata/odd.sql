@@ -1,0 +1,83 @@
+-- A database of many kinds of objects with odd names, for servers 13 to 18.
+DO $$ BEGIN
+	IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'toc_owner') THEN CREATE ROLE toc_owner; END IF;
+	IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'Toc "Reader"') THEN CREATE ROLE "Toc ""Reader"""; END IF;
+END $$;
+CREATE SCHEMA "Ünïcode ""q""" AUTHORIZATION toc_owner;
+CREATE SCHEMA app AUTHORIZATION toc_owner;
+CREATE EXTENSION pgcrypto WITH SCHEMA app;
+ALTER DEFAULT PRIVILEGES FOR ROLE toc_owner IN SCHEMA app GRANT SELECT ON TABLES TO "Toc ""Reader""";
+SET ROLE toc_owner;
+SET search_path = app;
+CREATE TYPE mood AS ENUM ('sad', 'it''s ok', 'happy');
+CREATE TYPE pair AS (a int, b text);
+CREATE DOMAIN positive AS int CHECK (VALUE > 0);
+CREATE FUNCTION twice(n int, VARIADIC more int[] DEFAULT '{}') RETURNS int LANGUAGE sql IMMUTABLE AS $f$ SELECT 2 * n $f$;
+CREATE PROCEDURE "do it"(a text) LANGUAGE plpgsql AS $f$ BEGIN RAISE NOTICE '%;', a; END $f$;
+CREATE AGGREGATE total(int) (SFUNC = int4pl, STYPE = int, INITCOND = '0');
+CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq);
+CREATE COLLATION german FROM "C";
+CREATE TEXT SEARCH CONFIGURATION words (COPY = pg_catalog.simple);
+CREATE TEXT SEARCH DICTIONARY dict (TEMPLATE = pg_catalog.simple);
+CREATE TABLE "user" (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "json" text DEFAULT 'x', m mood, p positive, CONSTRAINT "c;" CHECK (p <> 7));
+CREATE TABLE "new
+line" (id bigserial, u int REFERENCES "user" DEFERRABLE, t tsvector, UNIQUE (u, t));
+CREATE TABLE "none" ();
+CREATE UNLOGGED TABLE child (extra text) INHERITS ("user");
+CREATE TABLE parted (k int, v text) PARTITION BY RANGE (k);
+CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM (0) TO (10);
+CREATE TABLE parted_2 PARTITION OF parted DEFAULT;
+CREATE INDEX parted_v ON parted (v);
+CREATE STATISTICS stat ON u, t FROM "new
+line";
+CREATE SEQUENCE "order" START 7;
+CREATE VIEW "json_table" AS SELECT id, m FROM "user";
+CREATE VIEW "system_user" AS SELECT 1 AS one;
+CREATE MATERIALIZED VIEW mat AS SELECT count(*) FROM "user";
+CREATE RULE quiet AS ON DELETE TO "json_table" DO INSTEAD NOTHING;
+CREATE FUNCTION trig() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TRIGGER "before" BEFORE INSERT ON "user" FOR EACH ROW EXECUTE FUNCTION trig();
+ALTER TABLE "user" ENABLE ROW LEVEL SECURITY;
+CREATE POLICY mine ON "user" USING (p > 1);
+COMMENT ON TABLE "user" IS E'it''s\na comment; really';
+COMMENT ON COLUMN "user"."json" IS 'no';
+COMMENT ON POLICY mine ON "user" IS 'policy';
+GRANT SELECT (id), UPDATE (p) ON "user" TO "Toc ""Reader""";
+GRANT ALL ON SEQUENCE "order" TO PUBLIC;
+REVOKE ALL ON FUNCTION twice(int, int[]) FROM PUBLIC;
+INSERT INTO "user" (m, p) VALUES ('sad', 1), ('happy', 2);
+INSERT INTO parted VALUES (1, 'a'), (11, 'b');
+REFRESH MATERIALIZED VIEW mat;
+RESET ROLE;
+RESET search_path;
+CREATE TABLE "Ünïcode ""q""".select ("from" int);
+CREATE OPERATOR FAMILY app.fam USING hash;
+ALTER OPERATOR FAMILY app.fam USING hash OWNER TO toc_owner;
+CREATE OPERATOR CLASS app.cls FOR TYPE app.pair USING btree AS FUNCTION 1 btrecordcmp(record, record);
+CREATE CAST (app.mood AS app.pair) WITH INOUT;
+CREATE LANGUAGE odd HANDLER plpgsql_call_handler;
+CREATE FOREIGN DATA WRAPPER wrapper;
+CREATE SERVER "far away" FOREIGN DATA WRAPPER wrapper;
+CREATE USER MAPPING FOR toc_owner SERVER "far away";
+CREATE FOREIGN TABLE app.far (a int) SERVER "far away";
+CREATE FUNCTION app.et() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+CREATE EVENT TRIGGER "watch it" ON ddl_command_end EXECUTE FUNCTION app.et();
+COMMENT ON EVENT TRIGGER "watch it" IS 'after all else';
+CREATE ACCESS METHOD heap2 TYPE TABLE HANDLER heap_tableam_handler;
+CREATE TABLE app.other_am (a int) USING heap2;
+CREATE PUBLICATION "Pub" FOR TABLE app.parted, app."new
+line";
+CREATE SUBSCRIPTION sub CONNECTION 'host=nowhere' PUBLICATION "Pub" WITH (connect = false, slot_name = NONE);
+SELECT lo_from_bytea(4242, 'one'), lo_from_bytea(4243, 'two');
+GRANT SELECT ON LARGE OBJECT 4242, 4243 TO "Toc ""Reader""";
+ALTER LARGE OBJECT 4242 OWNER TO toc_owner;
+COMMENT ON LARGE OBJECT 4242 IS 'large';
+DO $$ BEGIN
+	EXECUTE format('ALTER DATABASE %I OWNER TO toc_owner', current_database());
+	EXECUTE format('COMMENT ON DATABASE %I IS %L', current_database(), 'the database');
+	EXECUTE format('ALTER DATABASE %I SET work_mem = %L', current_database(), '5MB');
+	EXECUTE format('GRANT CREATE ON DATABASE %I TO %I', current_database(), 'Toc "Reader"');
+	IF current_setting('server_version_num')::int >= 170000 THEN
+		EXECUTE 'CREATE TABLE app.am_parted (k int) PARTITION BY LIST (k) USING heap2';
+	END IF;
+END $$;
