@@ -3,6 +3,7 @@ package oracle
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -147,4 +148,21 @@ func excerpt(text string, err error) string {
 	runes := []rune(text)
 	at := min(int(pgErr.Position)-1, len(runes))
 	return string(runes[max(0, at-200):min(len(runes), at+200)])
+}
+
+// Difference describes the first lines in which two texts differ, with some of
+// what surrounds them; "" for equal texts.
+func Difference(want, got string) string {
+	if want == got {
+		return ""
+	}
+	w, g := strings.SplitAfter(want, "\n"), strings.SplitAfter(got, "\n")
+	at := 0
+	for at < len(w) && at < len(g) && w[at] == g[at] {
+		at++
+	}
+	around := func(lines []string) string {
+		return strings.Join(lines[min(max(at-3, 0), len(lines)):min(at+8, len(lines))], "")
+	}
+	return fmt.Sprintf("at line %d\nwant:\n%s\ngot:\n%s", at+1, around(w), around(g))
 }

@@ -1,0 +1,21 @@
+-- Row security and policies.
+CREATE TABLE public.secrets (id int PRIMARY KEY, owner text DEFAULT CURRENT_USER, v text);
+INSERT INTO public.secrets VALUES (1, 'a', 'x'), (2, 'b', 'y');
+ALTER TABLE public.secrets ENABLE ROW LEVEL SECURITY;
+CREATE POLICY everyone ON public.secrets;
+CREATE POLICY mine ON public.secrets FOR ALL TO regress_pgcofre_reader, regress_pgcofre_writer USING (owner = CURRENT_USER) WITH CHECK (v <> 'it''s');
+CREATE POLICY reading ON public.secrets AS RESTRICTIVE FOR SELECT TO PUBLIC USING (id IN (SELECT s.id FROM public.secrets s));
+CREATE POLICY writing ON public.secrets FOR INSERT WITH CHECK (true);
+CREATE POLICY changing ON public.secrets FOR UPDATE TO CURRENT_USER USING (false) WITH CHECK (id > 0);
+CREATE POLICY removing ON public.secrets FOR DELETE USING (EXISTS (SELECT 1));
+COMMENT ON POLICY mine ON public.secrets IS 'a policy';
+CREATE TABLE public.forced (a int);
+ALTER TABLE public.forced ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+INSERT INTO public.forced VALUES (1);
+CREATE TABLE public.force_only (a int);
+ALTER TABLE public.force_only FORCE ROW LEVEL SECURITY;
+CREATE TABLE public.dormant (a int);
+CREATE POLICY sleeping ON public.dormant USING (a = 1);
+CREATE TABLE public.partitioned (a int) PARTITION BY LIST (a);
+ALTER TABLE public.partitioned ENABLE ROW LEVEL SECURITY;
+CREATE POLICY p ON public.partitioned USING (a > 0);

@@ -1,0 +1,35 @@
+-- Views, loops between them, materialized views in dependency order.
+CREATE TABLE public.base (id int PRIMARY KEY, v text, n numeric);
+INSERT INTO public.base VALUES (1, 'a', 1.5), (2, 'b', NULL), (3, 'it''s', 0);
+CREATE VIEW public.plain AS SELECT * FROM public.base;
+CREATE VIEW public.checked WITH (security_barrier = true) AS SELECT id, v FROM public.base WHERE id > 1 WITH CASCADED CHECK OPTION;
+CREATE VIEW public.locally AS SELECT id FROM public.checked WITH LOCAL CHECK OPTION;
+CREATE VIEW public.renamed (x, "Y z") AS SELECT id, v COLLATE "C" FROM public.base;
+ALTER VIEW public.renamed ALTER x SET DEFAULT 5;
+CREATE RECURSIVE VIEW public.countdown (n) AS VALUES (3) UNION ALL SELECT n - 1 FROM countdown WHERE n > 0;
+CREATE VIEW public.grouped AS SELECT id, v, count(*) AS c FROM public.base GROUP BY id;
+CREATE VIEW public.windowed AS SELECT id, sum(n) OVER w AS s, row_number() OVER (ORDER BY id DESC) FROM public.base WINDOW w AS (PARTITION BY v ORDER BY id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW);
+CREATE VIEW public.joined AS SELECT b.id, c.v, t.* FROM public.base b LEFT JOIN public.plain c USING (id) CROSS JOIN LATERAL (SELECT b.v || 'x' AS w, ARRAY(SELECT 1)) t (w, arr);
+CREATE VIEW public.no_columns AS SELECT FROM public.base;
+CREATE VIEW public.loop_a AS SELECT 1 AS x, 'a'::text AS y;
+CREATE VIEW public.loop_b AS SELECT x, y FROM public.loop_a;
+CREATE OR REPLACE VIEW public.loop_a AS SELECT x, y FROM public.loop_b;
+CREATE TABLE public.became_view (id int, v text);
+CREATE FUNCTION public.rows_of() RETURNS SETOF public.plain LANGUAGE sql STABLE AS 'SELECT * FROM public.plain';
+CREATE VIEW public.through_function AS SELECT * FROM public.rows_of();
+CREATE MATERIALIZED VIEW public.zz_first AS SELECT id, v FROM public.base;
+CREATE MATERIALIZED VIEW public.mm_second AS SELECT * FROM public.zz_first WHERE id > 1;
+CREATE MATERIALIZED VIEW public.aa_third WITH (fillfactor = 70) AS SELECT count(*) FROM public.mm_second;
+CREATE MATERIALIZED VIEW public.grouped_key AS SELECT id, v FROM public.base GROUP BY id;
+CREATE MATERIALIZED VIEW public.unpopulated AS SELECT 1 / id AS x FROM public.base WITH NO DATA;
+CREATE VIEW public.over_materialized AS SELECT * FROM public.aa_third;
+CREATE UNIQUE INDEX zz_first_id ON public.zz_first (id);
+COMMENT ON VIEW public.plain IS 'a view';
+COMMENT ON MATERIALIZED VIEW public.zz_first IS 'a materialized view';
+COMMENT ON COLUMN public.plain.v IS 'a column of a view';
+GRANT SELECT ON public.plain, public.zz_first TO regress_pgcofre_reader;
+ALTER VIEW public.plain OWNER TO regress_pgcofre_owner;
+ALTER MATERIALIZED VIEW public.zz_first OWNER TO regress_pgcofre_owner;
+GRANT SELECT ON public.base TO regress_pgcofre_owner;
+--@ 15+
+CREATE VIEW public.invoker WITH (security_invoker = true, security_barrier = false) AS SELECT * FROM public.base;

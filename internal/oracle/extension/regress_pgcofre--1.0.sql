@@ -1,0 +1,13 @@
+CREATE TABLE settings (name text PRIMARY KEY, value text, builtin bool NOT NULL DEFAULT true);
+INSERT INTO settings VALUES ('shipped', 'by the extension', true);
+SELECT pg_catalog.pg_extension_config_dump('settings', 'WHERE NOT builtin');
+GRANT SELECT ON settings TO PUBLIC;
+CREATE TABLE everything (id int, v text);
+SELECT pg_catalog.pg_extension_config_dump('everything', '');
+CREATE TABLE unregistered (id int);
+CREATE SEQUENCE counter;
+SELECT pg_catalog.pg_extension_config_dump('counter', '');
+CREATE TYPE mood AS ENUM ('calm', 'wild');
+CREATE VIEW shipped AS SELECT name FROM settings WHERE builtin;
+CREATE FUNCTION locked() RETURNS int LANGUAGE sql AS 'SELECT 1';
+REVOKE EXECUTE ON FUNCTION locked() FROM PUBLIC;
