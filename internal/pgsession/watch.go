@@ -26,7 +26,7 @@ func (e *BlockingError) Error() string {
 
 // startWatch opens the small connection that looks for waiters.
 func (s *Session) startWatch() error {
-	conn, err := s.connectWatch()
+	conn, err := s.connectAside(s.ctx)
 	if err != nil {
 		return fmt.Errorf("the connection that watches whom the backup blocks: %w", err)
 	}
@@ -35,15 +35,16 @@ func (s *Session) startWatch() error {
 	return nil
 }
 
-func (s *Session) connectWatch() (*pgx.Conn, error) {
-	conn, err := dial(s.ctx, s.opts.Config)
+// connectAside opens a connection that takes no part in the snapshot.
+func (s *Session) connectAside(ctx context.Context) (*pgx.Conn, error) {
+	conn, err := dial(ctx, s.opts.Config)
 	if err != nil {
 		return nil, err
 	}
 	if err := s.enlist(conn, 0); err != nil {
 		return nil, err
 	}
-	if err := (Settings{LockTimeout: s.opts.LockTimeout}).pin(s.ctx, conn); err != nil {
+	if err := (Settings{LockTimeout: s.opts.LockTimeout}).pin(ctx, conn); err != nil {
 		s.dismiss(conn)
 		return nil, err
 	}
@@ -67,7 +68,7 @@ func (s *Session) watch(conn *pgx.Conn) {
 	for pause(s.ctx, every) == nil {
 		if conn == nil {
 			var err error
-			if conn, err = s.connectWatch(); err != nil {
+			if conn, err = s.connectAside(s.ctx); err != nil {
 				s.log.Warn("cannot watch whom the backup blocks", "err", err)
 				continue
 			}
