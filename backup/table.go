@@ -12,17 +12,10 @@ import (
 	"github.com/assist-move-assist/pgcofre/internal/pgsession"
 )
 
-// blockSize is the least page size that a range is computed with; servers
-// built with larger pages only get larger ranges.
-const blockSize = 8192
-
 const (
 	leastRange = 64 << 20
 	mostRange  = 256 << 20
 )
-
-// copyEnd ends the rows of a table in an archive, as pg_dump writes it.
-const copyEnd = "\\.\n\n\n"
 
 // tableDump is one table's share of a run.
 type tableDump struct {
@@ -127,7 +120,8 @@ func (d *dump) copyRange(ctx context.Context, c *connection, k *task, t *tableDu
 		}
 		r.digest = codec.Digest{}
 		counted := &countingWriter{w: out, meter: d.w.progress, task: k}
-		tag, err := conn.PgConn().CopyTo(ctx, codec.NewRowWriter(counted, &r.digest), sql)
+		rows := codec.NewRowWriter(counted, &r.digest)
+		tag, err := conn.PgConn().CopyTo(ctx, rows, sql)
 		if err == nil && tag.RowsAffected() != r.digest.Rows {
 			err = fmt.Errorf("the server sent %d rows and says %d", r.digest.Rows, tag.RowsAffected())
 		}
@@ -138,8 +132,7 @@ func (d *dump) copyRange(ctx context.Context, c *connection, k *task, t *tableDu
 			return c.broken(ctx, fmt.Errorf("copying table %s: %w", pgsession.QuoteIdent(t.Schema, t.Name), err))
 		}
 		counted.flush()
-		_, err = io.WriteString(out, copyEnd)
-		return err
+		return rows.Close()
 	})
 	if err != nil {
 		return err
