@@ -22,10 +22,13 @@ var kindNames = map[kind]string{
 
 func (k kind) String() string { return kindNames[k] }
 
-// describe names an object to a person: its kind, schema and name.
-func (o *object) describe() string {
-	if schema := o.schema(); schema != "" {
-		return o.kind.String() + " " + schema + "." + o.name
+// title is what a person calls an object: its kind, and its name as SQL would
+// have it.
+func (r *reader) title(d dumpable) (kind, name string) {
+	o := d.obj()
+	kind = o.kind.String()
+	if t, ok := d.(*table); ok {
+		kind = t.class()
 	}
-	return o.kind.String() + " " + o.name
+	return kind, r.qualified(o.schema(), o.name)
 }

@@ -77,7 +77,8 @@ func (l *loops) cut(loop []dumpable) {
 	}
 	names := make([]string, len(loop))
 	for i, d := range loop {
-		names[i] = d.obj().describe()
+		kind, name := l.r.title(d)
+		names[i] = kind + " " + name
 	}
 	l.r.schema.Warnings = append(l.r.schema.Warnings,
 		"these objects depend on each other, and one dependency was dropped: "+strings.Join(names, ", "))
