@@ -1,11 +1,17 @@
 package remote_test
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
+	"sync"
 	"syscall"
 	"testing"
+
+	"github.com/assist-move-assist/pgcofre/remote"
 )
 
 // TestDirFullDisk fills a small file system. Only root may mount one: others
@@ -47,4 +53,32 @@ func TestDirNotWritable(t *testing.T) {
 		defer func() { _ = syscall.Setfsuid(0) }()
 	}
 	notWritable(t, dir)
+}
+
+// TestDirFolderComesAndGoes has Puts lose their folder to Deletes, in memory,
+// where nothing but that takes time.
+func TestDirFolderComesAndGoes(t *testing.T) {
+	folder, err := os.MkdirTemp("/dev/shm", "pgcofre")
+	if err != nil {
+		folder = t.TempDir()
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	dir, err := remote.NewDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for i := range 4 {
+		wg.Go(func() {
+			name := fmt.Sprintf("full/set/%d", i)
+			for range 1000 {
+				_, err := dir.Put(t.Context(), name, strings.NewReader("x"), nil)
+				if err = errors.Join(err, dir.Delete(t.Context(), name)); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
 }

@@ -76,7 +76,9 @@ func create(root *os.Root, folder string) (temp string, f *os.File, err error) {
 		if err = root.MkdirAll(folder, 0o700); err == nil {
 			f, err = root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		}
-		if !errors.Is(err, fs.ErrNotExist) {
+		// MkdirAll says that a folder exists which was there when it tried to
+		// make it, and gone when it looked.
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrExist) {
 			break
 		}
 	}

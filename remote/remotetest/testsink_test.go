@@ -8,7 +8,7 @@ import (
 )
 
 func TestMem(t *testing.T) {
-	if err := remotetest.TestSink(t.Context(), remotetest.NewMem()); err != nil {
+	if err := remotetest.TestSink(t.Context(), remotetest.NewMem(), remotetest.LargeObject(16<<20)); err != nil {
 		t.Fatal(err)
 	}
 }
