@@ -2,6 +2,7 @@ package pgschema_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -78,24 +79,12 @@ func entriesOf(t *testing.T, dir string) string {
 // and returns its folder.
 func archiveOf(t *testing.T, target string, opts *pgschema.Options) string {
 	t.Helper()
-	ctx := t.Context()
-	cfg, err := pgx.ParseConfig(target)
+	conn := snapshot(t, target)
+	s, err := pgschema.Read(t.Context(), conn, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := pgsession.Connect(ctx, cfg, pgsession.Settings{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(ctx)
-	if _, err := conn.Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"); err != nil {
-		t.Fatal(err)
-	}
-	s, err := pgschema.Read(ctx, conn, opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.ReadSequences(ctx, conn); err != nil {
+	if err := s.ReadSequences(t.Context(), conn); err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
@@ -105,9 +94,33 @@ func archiveOf(t *testing.T, target string, opts *pgschema.Options) string {
 	for _, lo := range s.LargeObjects {
 		writeLargeObjects(t, conn, dir, lo)
 	}
+	writeTOC(t, dir, s)
+	return dir
+}
+
+// snapshot connects and begins the transaction that catalogs are read in.
+func snapshot(t *testing.T, target string) *pgx.Conn {
+	t.Helper()
+	cfg, err := pgx.ParseConfig(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgsession.Connect(t.Context(), cfg, pgsession.Settings{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	if _, err := conn.Exec(t.Context(), "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+func writeTOC(t *testing.T, dir string, s *pgschema.Schema) {
+	t.Helper()
 	a := &toc.Archive{
 		Version: toc.V1_14, Created: toc.TimeOf(time.Now()), Entries: s.Entries,
-		Database: toc.T(cfg.Database), ServerVersion: toc.T(strconv.Itoa(s.Version)), DumperVersion: toc.T("test"),
+		Database: toc.T("source"), ServerVersion: toc.T(strconv.Itoa(s.Version)), DumperVersion: toc.T("test"),
 	}
 	if s.Version >= 170000 {
 		a.Version = toc.V1_16
@@ -117,7 +130,6 @@ func archiveOf(t *testing.T, target string, opts *pgschema.Options) string {
 		t.Fatal(err)
 	}
 	writeFile(t, dir, toc.FileName, b.Bytes())
-	return dir
 }
 
 func writeRows(t *testing.T, conn *pgx.Conn, dir string, d *pgschema.TableData) {
