@@ -208,6 +208,8 @@ func (e *Entry) check() error {
 		return fmt.Errorf("no desc")
 	case e.Section < SectionNone || e.Section > SectionPostData:
 		return fmt.Errorf("unknown section %d", e.Section)
+	case e.RelKind > math.MaxInt8:
+		return fmt.Errorf("relation kind %q", e.RelKind)
 	case strings.ContainsAny(e.File.S, `/\`) || strings.HasPrefix(e.File.S, "."):
 		return fmt.Errorf("file name %q leaves the archive's folder", e.File.S)
 	}

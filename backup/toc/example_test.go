@@ -3,7 +3,7 @@ package toc_test
 import (
 	"bytes"
 	"fmt"
-	"os"
+	"strings"
 
 	"github.com/assist-move-assist/pgcofre/backup/toc"
 )
@@ -52,9 +52,11 @@ func ExampleRead() {
 }
 
 func ExampleWriteSQL() {
-	if err := toc.WriteSQL(os.Stdout, small(), &toc.SQLOptions{Major: 15}); err != nil {
+	var script strings.Builder
+	if err := toc.WriteSQL(&script, small(), &toc.SQLOptions{Major: 15}); err != nil {
 		fmt.Println(err)
 	}
+	fmt.Println(strings.ReplaceAll(script.String(), "\n\n\n", "\n\n")) // an Output cannot have two empty lines
 	// Output:
 	// --
 	// -- PostgreSQL database dump
@@ -85,7 +87,6 @@ func ExampleWriteSQL() {
 	//     id integer
 	// );
 	//
-	//
 	// ALTER TABLE public.orders OWNER TO clerk;
 	//
 	// --
@@ -93,7 +94,6 @@ func ExampleWriteSQL() {
 	// --
 	//
 	// GRANT SELECT ON TABLE public.orders TO reader;
-	//
 	//
 	// --
 	// -- PostgreSQL database dump complete

@@ -90,13 +90,10 @@ func TestWriteSQLOfFixtures(t *testing.T) {
 	for name, content := range archives {
 		a := read(t, content)
 		for _, tools := range clients {
+			if !readable(tools, a) || strings.Contains(name, "statistics") && tools.Major < 18 {
+				continue // pg_restore before 18 takes statistics for schema
+			}
 			t.Run(fmt.Sprint(name, "/", tools.Major), func(t *testing.T) {
-				if !readable(tools, a) {
-					t.Skipf("pg_restore %d cannot read archive version %v", tools.Major, a.Version)
-				}
-				if strings.Contains(name, "statistics") && tools.Major < 18 {
-					t.Skipf("pg_restore %d takes statistics for schema", tools.Major)
-				}
 				compare(t, tools, a, store(t, a, content))
 			})
 		}

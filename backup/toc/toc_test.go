@@ -285,6 +285,7 @@ func TestWriteRefuses(t *testing.T) {
 		"dependency 0":           entry(func(e *toc.Entry) { e.Deps = []int{0} }),
 		"unknown section 0":      entry(func(e *toc.Entry) { e.Section = 0 }),
 		"no desc":                entry(func(e *toc.Entry) { e.Desc = "" }),
+		"relation kind":          entry(func(e *toc.Entry) { e.RelKind = 200 }),
 		"leaves the archive":     entry(func(e *toc.Entry) { e.File = toc.T("/etc/passwd") }),
 		"TABLE a: ":              entry(func(e *toc.Entry) { e.Tag, e.Defn = "a", toc.T("\x00") }),
 	} {
