@@ -89,7 +89,7 @@ func (r *reader) aclObject(t aclTarget) string {
 	if t.schema != "" {
 		s += r.ident(t.schema) + "."
 	}
-	if t.name != "" || r.major < 18 { // before 18 default privileges have two spaces
+	if t.name != "" || r.major < 17 { // before 17 default privileges have two spaces
 		s += t.name + " "
 	}
 	return s
