@@ -19,6 +19,13 @@ func (s *Session) enlist(conn *pgx.Conn, pid uint32) error {
 	return nil
 }
 
+// owns reports whether the connection still has the backend that it had.
+func (s *Session) owns(conn *pgx.Conn, pid uint32) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.gone || s.conns[conn] == pid
+}
+
 // dismiss takes leave of a connection that is not in use.
 func (s *Session) dismiss(conn *pgx.Conn) {
 	hangUp(conn)
@@ -83,7 +90,9 @@ func (s *Session) Close() error {
 func (s *Session) takeLeave() {
 	select {
 	case <-s.turn:
-		s.dismiss(s.leader)
+		if s.leader != nil {
+			s.dismiss(s.leader)
+		}
 	default:
 	}
 }

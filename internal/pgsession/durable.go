@@ -60,7 +60,7 @@ func (s *Session) durable(ctx context.Context) (done bool, err error) {
 }
 
 func (s *Session) nudge(ctx context.Context) error {
-	conn, err := s.connectAside(ctx)
+	conn, err := s.join(ctx, false)
 	if err != nil {
 		return err
 	}

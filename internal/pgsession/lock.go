@@ -109,14 +109,10 @@ func lockTables(ctx context.Context, conn *pgx.Conn, rels []Relation) error {
 			names[i] = r.String()
 		}
 		_, err := conn.Exec(ctx, "LOCK TABLE ONLY "+strings.Join(names, ", ONLY ")+" IN ACCESS SHARE MODE")
-		switch sqlState(err) {
-		case "":
-			if err != nil {
-				return fmt.Errorf("locking the tables: %w", err)
-			}
-		case lockNotAvailable:
+		if sqlState(err) == lockNotAvailable {
 			return &LockError{Tables: names, Err: err}
-		default: // names the table
+		}
+		if err != nil { // it names the table
 			return fmt.Errorf("locking the tables: %w", lockTableFull(err))
 		}
 	}

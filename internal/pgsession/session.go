@@ -95,6 +95,7 @@ type Session struct {
 	log      *slog.Logger
 	info     Info
 	warnings []string
+	started  time.Time // when the postmaster was: tells servers apart
 
 	ctx    context.Context // ends when the session is lost, gives way, or is closed
 	lose   context.CancelCauseFunc
@@ -124,22 +125,23 @@ func Open(ctx context.Context, opts *Options) (*Session, error) {
 	if err := s.opts.setDefaults(); err != nil {
 		return nil, err
 	}
+	s.opts.Config = s.opts.Config.Copy()
 	s.log = s.opts.Logger
 	s.ctx, s.lose = context.WithCancelCause(ctx)
 	s.unarm = context.AfterFunc(s.ctx, func() {
 		defer close(s.tornDown)
 		s.tearDown()
 	})
-	if err := s.open(); err != nil {
+	err := s.open()
+	s.turn <- struct{}{}
+	if err != nil {
 		if s.ctx.Err() != nil {
 			err = errors.Join(context.Cause(s.ctx), err)
 		}
 		s.Close()
 		return nil, err
 	}
-	s.turn <- struct{}{}
-	s.loops.Add(1)
-	go s.beat()
+	s.loops.Go(s.beat)
 	return s, nil
 }
 

@@ -137,6 +137,26 @@ func TestKilledLeader(t *testing.T) {
 	awaitNone(t, url)
 }
 
+func TestWorkerOfKilledLeader(t *testing.T) {
+	for _, major := range oracle.Majors {
+		t.Run(fmt.Sprint(major), func(t *testing.T) {
+			url := oracle.Database(t, oracle.Server(t, major))
+			s := open(t, &pgsession.Options{Config: config(t, url), LockName: "x"})
+			killer := connect(t, url)
+			exec1(t, killer, `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'`)
+			await(t, "the leader is gone", func() bool {
+				return value[int](t, killer, `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'`) == 0
+			})
+			if _, err := s.Worker(t.Context()); !errors.Is(err, pgsession.ErrLost) {
+				t.Errorf("Worker: %v", err)
+			}
+			if cause := context.Cause(s.Context()); !errors.Is(cause, pgsession.ErrLost) {
+				t.Errorf("cause: %v", cause)
+			}
+		})
+	}
+}
+
 func TestCancel(t *testing.T) {
 	url := database(t, `CREATE TABLE t AS SELECT generate_series(1, 100000) i`)
 	busy := map[string]func(ctx context.Context, conn *pgx.Conn) error{

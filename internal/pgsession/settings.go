@@ -40,7 +40,9 @@ type Settings struct {
 // to another client after each transaction: there the settings would be lost
 // for us and would harm the other clients.
 //
-// Cancelling the context of a query sends the server a cancel request. The
+// Queries use [pgx.QueryExecModeExec]: nothing is prepared or cached, and
+// parameters travel as text of the type that fits their Go type, so an OID is
+// passed as $1::int8::oid. Cancelling the context of a query sends the server a cancel request. The
 // caller closes the connection. cfg is not changed.
 func Connect(ctx context.Context, cfg *pgx.ConnConfig, s Settings) (*pgx.Conn, error) {
 	conn, err := dial(ctx, cfg)

@@ -116,10 +116,7 @@ func (s *Session) export() error {
 	if err != nil {
 		return fmt.Errorf("exporting the snapshot: %w", err)
 	}
-	s.mu.Lock()
-	same := s.conns[s.leader] == pid
-	s.mu.Unlock()
-	if !same || searchPath != "" {
+	if !s.owns(s.leader, pid) || searchPath != "" {
 		return &DoctorError{Findings: []Finding{*transactionPooler(s.opts.Config)}}
 	}
 	return nil

@@ -26,29 +26,12 @@ func (e *BlockingError) Error() string {
 
 // startWatch opens the small connection that looks for waiters.
 func (s *Session) startWatch() error {
-	conn, err := s.connectAside(s.ctx)
+	conn, err := s.join(s.ctx, false)
 	if err != nil {
 		return fmt.Errorf("the connection that watches whom the backup blocks: %w", err)
 	}
-	s.loops.Add(1)
-	go s.watch(conn)
+	s.loops.Go(func() { s.watch(conn) })
 	return nil
-}
-
-// connectAside opens a connection that takes no part in the snapshot.
-func (s *Session) connectAside(ctx context.Context) (*pgx.Conn, error) {
-	conn, err := dial(ctx, s.opts.Config)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.enlist(conn, 0); err != nil {
-		return nil, err
-	}
-	if err := (Settings{LockTimeout: s.opts.LockTimeout}).pin(ctx, conn); err != nil {
-		s.dismiss(conn)
-		return nil, err
-	}
-	return conn, nil
 }
 
 type waiter struct {
@@ -59,7 +42,6 @@ type waiter struct {
 // watch ends the session when it blocks somebody for too long. The watch itself
 // is not worth a backup: when its connection breaks, it opens another.
 func (s *Session) watch(conn *pgx.Conn) {
-	defer s.loops.Done()
 	every := time.Second
 	if s.opts.MaxBlocking > 0 {
 		every = min(every, max(s.opts.MaxBlocking/4, 10*time.Millisecond))
@@ -68,7 +50,7 @@ func (s *Session) watch(conn *pgx.Conn) {
 	for pause(s.ctx, every) == nil {
 		if conn == nil {
 			var err error
-			if conn, err = s.connectAside(s.ctx); err != nil {
+			if conn, err = s.join(s.ctx, false); err != nil {
 				s.log.Warn("cannot watch whom the backup blocks", "err", err)
 				continue
 			}
@@ -145,7 +127,6 @@ func (s *Session) blocked(conn *pgx.Conn) ([]BlockingError, error) {
 // beat asks an idle leader for a sign of life, so that nothing between it and
 // us takes the connection for dead.
 func (s *Session) beat() {
-	defer s.loops.Done()
 	for pause(s.ctx, s.opts.Heartbeat) == nil {
 		select {
 		case <-s.turn:

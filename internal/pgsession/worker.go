@@ -27,43 +27,62 @@ func (s *Session) Worker(ctx context.Context) (*Worker, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(s.ctx, func() { cancel(context.Cause(s.ctx)) })()
-	conn, err := dial(ctx, s.opts.Config)
+	conn, err := s.join(ctx, true)
 	if err != nil {
 		return nil, err
 	}
 	if err := s.attach(ctx, conn); err != nil {
 		s.dismiss(conn)
-		return nil, fmt.Errorf("attaching a worker to the snapshot: %w", err)
+		err = fmt.Errorf("attaching a worker to the snapshot: %w", err)
+		if errors.Is(err, ErrLost) {
+			s.lose(err)
+		}
+		return nil, err
 	}
 	return &Worker{s: s, conn: conn}, nil
 }
 
-func (s *Session) attach(ctx context.Context, conn *pgx.Conn) error {
-	pid, err := backendPID(ctx, conn)
+// join opens another connection to the leader's server, with its settings. Its
+// locks count as the session's if it reads.
+func (s *Session) join(ctx context.Context, reads bool) (*pgx.Conn, error) {
+	conn, err := dial(ctx, s.opts.Config)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := s.enlist(conn, pid); err != nil {
-		return err
-	}
+	var pid uint32
+	var started time.Time
 	pinned := Settings{ClientEncoding: s.info.ClientEncoding, LCMonetary: s.info.LCMonetary, LockTimeout: s.opts.LockTimeout}
-	if err := pinned.pin(ctx, conn); err != nil {
-		return err
+	if err = pinned.pin(ctx, conn); err == nil {
+		err = conn.QueryRow(ctx, `SELECT pg_catalog.pg_backend_pid(), pg_catalog.pg_postmaster_start_time()`).Scan(&pid, &started)
 	}
-	_, err = conn.Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET TRANSACTION SNAPSHOT "+QuoteLiteral(s.info.SnapshotID))
+	if err == nil && !started.Equal(s.started) {
+		err = fmt.Errorf("%s led to another server than before: name a single one", address(s.opts.Config))
+	}
+	if err != nil {
+		hangUp(conn)
+		return nil, err
+	}
+	if !reads {
+		pid = 0
+	}
+	return conn, s.enlist(conn, pid)
+}
+
+func (s *Session) attach(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET TRANSACTION SNAPSHOT "+QuoteLiteral(s.info.SnapshotID))
 	if err != nil {
 		if code := sqlState(err); code == invalidParameter || code == undefinedObject {
 			return fmt.Errorf("%w: %w", ErrLost, err)
 		}
 		return err
 	}
-	var again uint32
+	var pid uint32
 	var snapshot string
-	err = conn.QueryRow(ctx, `SELECT pg_catalog.pg_backend_pid(), pg_catalog.pg_current_snapshot()::text`).Scan(&again, &snapshot)
+	err = conn.QueryRow(ctx, `SELECT pg_catalog.pg_backend_pid(), pg_catalog.pg_current_snapshot()::text`).Scan(&pid, &snapshot)
 	if err != nil {
 		return err
 	}
-	if again != pid {
+	if !s.owns(conn, pid) {
 		return &DoctorError{Findings: []Finding{*transactionPooler(s.opts.Config)}}
 	}
 	if snapshot != s.info.Snapshot {
