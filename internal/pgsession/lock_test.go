@@ -32,7 +32,11 @@ func TestTruncateBetween(t *testing.T) {
 	url := database(t, `CREATE TABLE t AS SELECT 1 i`)
 	other, watcher := connect(t, url), connect(t, url)
 	committed := make(chan struct{})
-	s := open(t, &pgsession.Options{Config: config(t, url), Relations: between(func(int) {
+	s := open(t, &pgsession.Options{Config: config(t, url), Relations: between(func(attempt int) {
+		if attempt > 1 {
+			t.Error("the snapshot was older than the lock")
+			return
+		}
 		exec1(t, other, `BEGIN; TRUNCATE t; INSERT INTO t SELECT generate_series(1, 3)`)
 		go func() {
 			defer close(committed)
