@@ -1,6 +1,10 @@
 package pgschema
 
-import "github.com/assist-move-assist/pgcofre/backup/toc"
+import (
+	"fmt"
+
+	"github.com/assist-move-assist/pgcofre/backup/toc"
+)
 
 // foreignWrapper is a foreign-data wrapper.
 type foreignWrapper struct {
@@ -96,8 +100,11 @@ func (r *reader) readUserMappings() error {
 		return err
 	}
 	for _, row := range rows {
-		if s := find[*foreignServer](r, pgForeignServer, row.Server); s != nil {
-			s.mappings = append(s.mappings, row.userMapping)
+		s := find[*foreignServer](r, pgForeignServer, row.Server)
+		s.mappings = append(s.mappings, row.userMapping)
+		if row.Options == nil && !r.super && s.has(compUserMap) {
+			r.schema.Warnings = append(r.schema.Warnings, fmt.Sprintf(
+				"user mapping for %s on server %s: has no options, or only a superuser sees them", row.User, s.name))
 		}
 	}
 	return nil

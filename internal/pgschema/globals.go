@@ -167,13 +167,10 @@ type membership struct {
 	Inherit, Set bool // 16 and later
 }
 
-// bootstrapSuperuser may be named as the grantor of anything
-// (src/include/catalog/pg_authid.dat).
-const bootstrapSuperuser = 10
-
 // globalMemberships grants roles to roles. Since 16 a grantor must have been
-// given the role with ADMIN OPTION before it can be named, so that the grants
-// of one role are ordered by that.
+// given the role with ADMIN OPTION before it can be named, unless it is the
+// bootstrap superuser: the grants of one role are ordered by that. Before 16
+// the server did not check grantors, and they are left out.
 func (r *reader) globalMemberships() (string, error) {
 	options := "true, true"
 	if r.major >= 16 {

@@ -6,9 +6,18 @@ import (
 	"github.com/assist-move-assist/pgcofre/backup/toc"
 )
 
-// rolePGDatabaseOwner is the OID of pg_database_owner, which owns the schema
-// public of a new database since 15 (src/include/catalog/pg_authid.dat).
-const rolePGDatabaseOwner = 6171
+// publicOwner is the role that owns the schema public of a new database: since
+// 15 pg_database_owner (src/include/catalog/pg_authid.dat).
+func (r *reader) publicOwner() uint32 {
+	if r.major < 15 {
+		return bootstrapSuperuser
+	}
+	return 6171
+}
+
+// bootstrapSuperuser is the OID of the role that initdb made
+// (src/include/catalog/pg_authid.dat).
+const bootstrapSuperuser = 10
 
 // namespace is a schema.
 type namespace struct {
@@ -56,10 +65,7 @@ func (r *reader) selectNamespace(n *namespace, owner uint32) {
 	n.dump = n.contains
 	if n.name == "public" && r.filter.everything() {
 		n.public = true
-		switch {
-		case r.major < 15: // its owner and comment are taken for initdb's
-			n.dump &= compACL
-		case owner == rolePGDatabaseOwner:
+		if owner == r.publicOwner() {
 			n.dump &^= compDefinition
 		}
 	}
