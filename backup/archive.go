@@ -40,8 +40,10 @@ func needs116(entries []*toc.Entry) bool {
 	return false
 }
 
-func writeSchemaSQL(w io.Writer, a *toc.Archive) error {
-	return toc.WriteSQL(w, a, nil)
+// writeSchemaSQL writes schema.sql, which psql loads into any database of the
+// server's own major release.
+func (d *dump) writeSchemaSQL(w io.Writer, a *toc.Archive) error {
+	return toc.WriteSQL(w, a, &toc.SQLOptions{Major: d.info.Version / 10000})
 }
 
 // writeContents writes contents.json: what is in the set, and the digests that

@@ -250,7 +250,7 @@ func (d *dump) putSchema(ctx context.Context) error {
 		write func(io.Writer) error
 	}{
 		{"globals.sql", func(w io.Writer) error { _, err := io.WriteString(w, globals); return err }},
-		{"schema.sql", func(w io.Writer) error { return writeSchemaSQL(w, archive) }},
+		{"schema.sql", func(w io.Writer) error { return d.writeSchemaSQL(w, archive) }},
 		{"contents.json", func(w io.Writer) error { return d.writeContents(w) }},
 		{"toc.dat", func(w io.Writer) error { _, err := archive.WriteTo(w); return err }},
 	} {

@@ -53,7 +53,10 @@ func (x *exportDump) copyTo(ctx context.Context, conn *pgx.Conn, out io.Writer) 
 	if _, err := conn.Exec(ctx, "SAVEPOINT export"); err != nil {
 		return 0, err
 	}
-	if _, err := conn.Exec(ctx, "SELECT pg_catalog.set_config('search_path', $1, true)", path); err != nil {
+	// Tables may be read without views and foreign tables, a query not.
+	_, err = conn.Exec(ctx, `SELECT pg_catalog.set_config('search_path', $1, true), (
+		SELECT pg_catalog.set_config(name, '', true) FROM pg_catalog.pg_settings WHERE name = 'restrict_nonsystem_relation_kind')`, path)
+	if err != nil {
 		return 0, err
 	}
 	sql := strings.TrimRight(strings.TrimSpace(x.SQL), "; \t\n")
