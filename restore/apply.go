@@ -104,7 +104,7 @@ func (a *apply) fill(ctx context.Context) error {
 		return err
 	}
 	first := workers[0]
-	if err := a.quietEventTriggers(ctx, first); err != nil {
+	if err := a.quietEventTriggers(ctx, workers); err != nil {
 		return err
 	}
 	a.meter.phase("schema")

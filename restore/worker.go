@@ -92,9 +92,9 @@ func (w *worker) close() {
 
 // quietEventTriggers keeps event triggers that the target already has from
 // firing at what is restored.
-func (a *apply) quietEventTriggers(ctx context.Context, first *worker) error {
+func (a *apply) quietEventTriggers(ctx context.Context, workers []*worker) error {
 	var names []string
-	err := first.conn.QueryRow(ctx, "SELECT pg_catalog.array_agg(evtname::pg_catalog.text) FROM pg_catalog.pg_event_trigger WHERE evtenabled IN ('O', 'A')").Scan(&names)
+	err := workers[0].conn.QueryRow(ctx, "SELECT pg_catalog.array_agg(evtname::pg_catalog.text) FROM pg_catalog.pg_event_trigger WHERE evtenabled IN ('O', 'A')").Scan(&names)
 	if err != nil || len(names) == 0 {
 		return err
 	}
@@ -102,9 +102,12 @@ func (a *apply) quietEventTriggers(ctx context.Context, first *worker) error {
 	if a.target.version >= 170000 {
 		set = "SET event_triggers = off"
 	}
-	if _, err := first.conn.Exec(ctx, set); err != nil {
-		a.notes = append(a.notes, fmt.Sprintf("event triggers of the target fired while restoring, because the role may not turn them off: %s", strings.Join(names, ", ")))
-		a.log.Warn("event triggers of the target stay on", "triggers", names, "err", err)
+	for _, w := range workers {
+		if _, err := w.conn.Exec(ctx, set); err != nil {
+			a.notes = append(a.notes, fmt.Sprintf("event triggers of the target fired while restoring, because the role may not turn them off: %s", strings.Join(names, ", ")))
+			a.log.Warn("event triggers of the target stay on", "triggers", names, "err", err)
+			return nil
+		}
 	}
 	return nil
 }
