@@ -39,8 +39,6 @@ var userCatalogs = []struct{ catalog, kind, schema, name, where string }{
 	{"pg_foreign_server", "SERVER", "0", "srvname", "true"},
 	{"pg_language", "LANGUAGE", "0", "lanname", "true"},
 	{"pg_publication", "PUBLICATION", "0", "pubname", "true"},
-	{"pg_subscription", "SUBSCRIPTION", "0", "subname",
-		"subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())"},
 	{"pg_transform", "TRANSFORM", "0", "pg_catalog.format_type(trftype, NULL)", "true"},
 }
 
@@ -53,12 +51,17 @@ func (r *reader) refuseUnsupported() error {
 		if i > 0 {
 			sql.WriteString(" UNION ALL ")
 		}
-		fmt.Fprintf(&sql, `SELECT c.tableoid, c.oid, %s, '%s'::pg_catalog.text, (%s)::pg_catalog.text
+		// Not tableoid: of pg_subscription everyone may read columns only.
+		class := "'pg_catalog." + c.catalog + "'::pg_catalog.regclass"
+		fmt.Fprintf(&sql, `SELECT %s::pg_catalog.oid, c.oid, %s, '%s'::pg_catalog.text, (%s)::pg_catalog.text
 			FROM pg_catalog.%s c WHERE c.oid >= %d AND %s
 			AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
-				WHERE d.classid = c.tableoid AND d.objid = c.oid AND d.objsubid = 0 AND d.deptype = 'i')`,
-			c.schema, c.kind, c.name, c.catalog, firstNormalOID, c.where)
+				WHERE d.classid = %[1]s AND d.objid = c.oid AND d.objsubid = 0 AND d.deptype = 'i')`,
+			class, c.schema, c.kind, c.name, c.catalog, firstNormalOID, c.where)
 	}
+	// Of pg_subscription everyone may read some columns, the OID not among them.
+	sql.WriteString(` UNION ALL SELECT 0, 0, 0, 'SUBSCRIPTION', subname::pg_catalog.text FROM pg_catalog.pg_subscription
+		WHERE subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())`)
 	rows, err := query[struct {
 		Class, OID, Schema uint32
 		Kind, Name         string
