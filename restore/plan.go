@@ -74,7 +74,7 @@ func (e *NotEmptyError) Error() string {
 // Plan reads the set's tables of contents and looks at the target. It changes
 // nothing. What is missing on the target is in the plan, and Apply refuses it.
 //
-// Errors: *NotEmptyError, damage of the set, and what connecting returns.
+// Errors: *NotEmptyError, *manifest.DamageError, and what connecting returns.
 func (r *Restorer) Plan(ctx context.Context, set *manifest.Manifest, opts *Options) (*Plan, error) {
 	if err := r.check(); err != nil {
 		return nil, err

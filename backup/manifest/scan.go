@@ -21,7 +21,7 @@ const scanJobs = 16
 // read, is not whole, belongs to another set, or is of a newer format.
 type Damaged struct {
 	ID  string
-	Err error // may be a *NewerFormatError, or the sink's
+	Err error // a *DamageError, a *NewerFormatError, or the sink's
 }
 
 // Stray is a set's folder without a manifest: a run that is still at work, or
@@ -111,11 +111,14 @@ func read(ctx context.Context, sink remote.RemoteSink, id string) (*Manifest, er
 		return nil, err
 	}
 	m, err := Parse(b)
-	if err != nil {
+	var newer *NewerFormatError
+	switch {
+	case errors.As(err, &newer):
 		return nil, err
-	}
-	if m.ID != id {
-		return nil, fmt.Errorf("manifest: it is that of %s", m.ID)
+	case err != nil:
+		return nil, &DamageError{id, Name, err}
+	case m.ID != id:
+		return nil, &DamageError{id, Name, fmt.Errorf("manifest: it is that of %s", m.ID)}
 	}
 	return m, nil
 }

@@ -17,17 +17,8 @@ import (
 // mostIndex bounds an object that is read whole into memory.
 const mostIndex = 1 << 30
 
-// DamageError tells that a set does not hold what its manifest says.
-type DamageError struct {
-	Set, Object string
-	Err         error
-}
-
-func (e *DamageError) Error() string {
-	return fmt.Sprintf("set %s is damaged: object %s: %v", e.Set, e.Object, e.Err)
-}
-
-func (e *DamageError) Unwrap() error { return e.Err }
+// DamageError is what the public packages return for damage.
+type DamageError = manifest.DamageError
 
 // Object reads one object of a set, decompressed. Its last Read returns io.EOF
 // only if every stored byte was what the manifest says, else a *DamageError.
@@ -45,7 +36,7 @@ type Object struct {
 func Open(ctx context.Context, sink remote.RemoteSink, m *manifest.Manifest, name string) (*Object, error) {
 	want, ok := m.Object(name)
 	if !ok {
-		return nil, &DamageError{m.ID, name, errors.New("the manifest does not list it")}
+		return nil, &DamageError{Set: m.ID, Object: name, Err: errors.New("the manifest does not list it")}
 	}
 	o := &Object{set: m.ID, want: want}
 	body, err := sink.Get(ctx, m.ID+"/"+name)
@@ -95,7 +86,9 @@ func (o *Object) check() error {
 	return io.EOF
 }
 
-func (o *Object) damage(err error) error { return &DamageError{o.set, o.want.Name, err} }
+func (o *Object) damage(err error) error {
+	return &DamageError{Set: o.set, Object: o.want.Name, Err: err}
+}
 
 // Close releases the object. It does not check what was not read.
 func (o *Object) Close() error {
@@ -128,7 +121,7 @@ func Contents(ctx context.Context, sink remote.RemoteSink, m *manifest.Manifest)
 	}
 	c, err := manifest.ParseContents(data)
 	if err != nil {
-		return nil, &DamageError{m.ID, name, err}
+		return nil, &DamageError{Set: m.ID, Object: name, Err: err}
 	}
 	return c, nil
 }
@@ -146,7 +139,7 @@ func Archive(ctx context.Context, sink remote.RemoteSink, m *manifest.Manifest) 
 	}
 	var damage *DamageError
 	if err != nil && !errors.As(err, &damage) {
-		err = &DamageError{m.ID, "toc.dat", err}
+		err = &DamageError{Set: m.ID, Object: "toc.dat", Err: err}
 	}
 	return a, err
 }
@@ -165,7 +158,7 @@ func Stored(m *manifest.Manifest, base string) (string, bool) {
 func readIndex(ctx context.Context, sink remote.RemoteSink, m *manifest.Manifest, base string) (data []byte, name string, err error) {
 	name, ok := Stored(m, base)
 	if !ok {
-		return nil, base, &DamageError{m.ID, base, errors.New("the manifest does not list it")}
+		return nil, base, &DamageError{Set: m.ID, Object: base, Err: errors.New("the manifest does not list it")}
 	}
 	o, err := Open(ctx, sink, m, name)
 	if err != nil {
@@ -174,7 +167,7 @@ func readIndex(ctx context.Context, sink remote.RemoteSink, m *manifest.Manifest
 	defer o.Close()
 	data, err = io.ReadAll(io.LimitReader(o, mostIndex))
 	if len(data) == mostIndex {
-		err = &DamageError{m.ID, name, fmt.Errorf("it is larger than %d bytes", mostIndex)}
+		err = &DamageError{Set: m.ID, Object: name, Err: fmt.Errorf("it is larger than %d bytes", mostIndex)}
 	}
 	return data, name, err
 }
