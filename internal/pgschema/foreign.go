@@ -25,10 +25,7 @@ type foreignServer struct {
 }
 
 // userMapping is what a role, or "public", logs in to a foreign server with.
-type userMapping struct {
-	User    string
-	Options *string // NULL also where the connected role may not see them
-}
+type userMapping struct{ User, Options string }
 
 var (
 	_ dumpable = (*foreignWrapper)(nil)
@@ -91,10 +88,11 @@ func (r *reader) readForeignServers() error {
 // passwords, of mappings that the connected role has no business with.
 func (r *reader) readUserMappings() error {
 	rows, err := query[struct {
-		Server uint32
+		Server  uint32
+		Unknown bool // no options, or hidden ones
 		userMapping
 	}](r, "user mappings", `
-		SELECT srvid, usename, `+optionList("umoptions")+`
+		SELECT srvid, umoptions IS NULL, usename, `+optionList("umoptions")+`
 		FROM pg_catalog.pg_user_mappings ORDER BY srvid, usename`)
 	if err != nil {
 		return err
@@ -102,7 +100,7 @@ func (r *reader) readUserMappings() error {
 	for _, row := range rows {
 		s := find[*foreignServer](r, pgForeignServer, row.Server)
 		s.mappings = append(s.mappings, row.userMapping)
-		if row.Options == nil && !r.super && s.has(compUserMap) {
+		if row.Unknown && !r.super && s.has(compUserMap) {
 			r.schema.Warnings = append(r.schema.Warnings, fmt.Sprintf(
 				"user mapping for %s on server %s: has no options, or only a superuser sees them", row.User, s.name))
 		}
@@ -160,15 +158,11 @@ func (s *foreignServer) emit(e *emitter) {
 		return
 	}
 	for _, m := range s.mappings {
-		options := ""
-		if m.Options != nil {
-			options = *m.Options
-		}
 		target := "USER MAPPING FOR " + e.r.mappedUser(m.User) + " SERVER " + name
 		e.follow(catalogID{}, entryOpts{
 			tag: "USER MAPPING " + m.User + " SERVER " + s.name, desc: "USER MAPPING",
 			section: toc.SectionPreData, owner: s.owner,
-			defn: "CREATE " + target + optionsClause(options) + ";\n",
+			defn: "CREATE " + target + optionsClause(m.Options) + ";\n",
 			drop: "DROP " + target + ";\n",
 		})
 	}

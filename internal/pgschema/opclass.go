@@ -31,14 +31,14 @@ var (
 // readOperatorClasses registers operator classes and families.
 func (r *reader) readOperatorClasses() error {
 	type row struct {
-		OID                 uint32
-		Name                string
-		Namespace, Owner    uint32
-		Method              string
-		Default             bool
-		Type, Storage       string
-		Family              uint32
-		FamilySchema, Name2 string
+		OID                      uint32
+		Name                     string
+		Namespace, Owner         uint32
+		Method                   string
+		Default                  bool
+		Type, Storage            string
+		Family                   uint32
+		FamilySchema, FamilyName string
 	}
 	add := func(rows []row, k kind, class uint32) {
 		for _, row := range rows {
@@ -49,7 +49,7 @@ func (r *reader) readOperatorClasses() error {
 				},
 				owner: r.roles[row.Owner], method: row.Method, isDefault: row.Default,
 				typ: row.Type, storage: row.Storage, family: row.Family,
-				familyName: r.qualified(row.FamilySchema, row.Name2),
+				familyName: r.qualified(row.FamilySchema, row.FamilyName),
 			}
 			r.add(g)
 			r.selectObject(&g.object)
