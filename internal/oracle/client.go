@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -91,16 +92,33 @@ func Run(t testing.TB, program string, args ...string) (stdout, stderr string) {
 	t.Helper()
 	stdout, stderr, err := Try(t, program, args...)
 	if err != nil {
-		t.Fatalf("%s %s: %v\n%s", filepath.Base(program), strings.Join(args, " "), err, stderr)
+		t.Fatalf("%s: %v\n%s", filepath.Base(program), err, stderr)
 	}
 	return stdout, stderr
 }
 
-// Try is [Run] for a program that may fail.
+// Try is [Run] for a program that may fail. The password of a URL among args
+// goes to the program by its environment, where other users do not see it.
 func Try(t testing.TB, program string, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), program, args...)
+	cmd.Env = os.Environ()
+	for i, arg := range cmd.Args {
+		option, rest, ok := strings.Cut(arg, "postgresql://")
+		if !ok || (option != "" && option != "--dbname=") {
+			continue
+		}
+		u, err := url.Parse("postgresql://" + rest)
+		if err != nil {
+			return "", "", err
+		}
+		if password, ok := u.User.Password(); ok {
+			u.User = url.User(u.User.Username())
+			cmd.Args[i] = option + u.String()
+			cmd.Env = append(cmd.Env, "PGPASSWORD="+password)
+		}
+	}
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err = cmd.Run()
 	return out.String(), errs.String(), err

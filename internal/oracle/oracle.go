@@ -10,6 +10,7 @@ package oracle
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/url"
 	"os"
 	"sync"
@@ -49,13 +50,7 @@ func Server(t testing.TB, major int) *scratch.Server {
 	if srv := started.servers[major]; srv != nil {
 		return srv
 	}
-	srv, err := start(major, nil)
-	if notFound := (*scratch.NotFoundError)(nil); errors.As(err, &notFound) {
-		missing(t, "%v", err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	srv := start(t, major, nil)
 	started.servers[major] = srv
 	return srv
 }
@@ -64,13 +59,7 @@ func Server(t testing.TB, major int) *scratch.Server {
 // [Server]; it is stopped when the test ends.
 func OwnServer(t testing.TB, major int, settings map[string]string) *scratch.Server {
 	t.Helper()
-	srv, err := start(major, settings)
-	if notFound := (*scratch.NotFoundError)(nil); errors.As(err, &notFound) {
-		missing(t, "%v", err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	srv := start(t, major, settings)
 	t.Cleanup(func() {
 		if err := srv.Stop(context.Background()); err != nil {
 			t.Error(err)
@@ -79,12 +68,18 @@ func OwnServer(t testing.TB, major int, settings map[string]string) *scratch.Ser
 	return srv
 }
 
-func start(major int, settings map[string]string) (*scratch.Server, error) {
+func start(t testing.TB, major int, settings map[string]string) *scratch.Server {
+	t.Helper()
 	all := map[string]string{"wal_level": "logical", "max_prepared_transactions": "10", "max_connections": "100"}
-	for name, value := range settings {
-		all[name] = value
+	maps.Copy(all, settings)
+	srv, err := scratch.Start(context.Background(), &scratch.Options{Major: major, Settings: all})
+	if notFound := (*scratch.NotFoundError)(nil); errors.As(err, &notFound) {
+		missing(t, "%v", err)
 	}
-	return scratch.Start(context.Background(), &scratch.Options{Major: major, Settings: all})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return srv
 }
 
 // Database creates a database, runs the texts of SQL in it as psql would with
@@ -108,13 +103,18 @@ func Database(t testing.TB, srv *scratch.Server, sql ...string) string {
 // Exec runs texts of SQL, each of one or more statements, in one connection.
 func Exec(t testing.TB, target string, sql ...string) {
 	t.Helper()
-	conn, err := pgx.Connect(t.Context(), target)
+	execute(t.Context(), t, target, sql...)
+}
+
+func execute(ctx context.Context, t testing.TB, target string, sql ...string) {
+	t.Helper()
+	conn, err := pgx.Connect(ctx, target)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close(context.Background())
 	for _, text := range sql {
-		if _, err := conn.PgConn().Exec(t.Context(), text).ReadAll(); err != nil {
+		if _, err := conn.PgConn().Exec(ctx, text).ReadAll(); err != nil {
 			t.Fatalf("%v\nin: %s", err, excerpt(text, err))
 		}
 	}

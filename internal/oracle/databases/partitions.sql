@@ -24,13 +24,6 @@ ALTER TABLE public.ranges_high_x_1 DROP COLUMN d, ALTER c SET DEFAULT 9, ADD CON
 ALTER TABLE public.ranges_high_x ATTACH PARTITION public.ranges_high_x_1 FOR VALUES WITH (MODULUS 2, REMAINDER 1);
 CREATE UNLOGGED TABLE public.ranges_high_rest PARTITION OF public.ranges_high DEFAULT;
 INSERT INTO public.ranges SELECT i - 5, (ARRAY['x', 'it''s', 'y', 'z'])[1 + i % 4], i FROM generate_series(1, 20) AS i;
-CREATE TYPE public.colour AS ENUM ('red', 'green', 'blue', 'black', 'white');
-CREATE TABLE public.hash_enum (c public.colour, n int) PARTITION BY HASH (c);
-CREATE TABLE public.hash_enum_0 PARTITION OF public.hash_enum FOR VALUES WITH (MODULUS 3, REMAINDER 0);
-CREATE TABLE public.hash_enum_1 PARTITION OF public.hash_enum FOR VALUES WITH (MODULUS 3, REMAINDER 1) PARTITION BY LIST (n);
-CREATE TABLE public.hash_enum_1_rest PARTITION OF public.hash_enum_1 DEFAULT;
-CREATE TABLE public.hash_enum_2 PARTITION OF public.hash_enum FOR VALUES WITH (MODULUS 3, REMAINDER 2);
-INSERT INTO public.hash_enum SELECT (enum_range(NULL::public.colour))[1 + i % 5], i FROM generate_series(1, 50) AS i;
 CREATE TABLE public.targets (id int PRIMARY KEY, d int) PARTITION BY HASH (id);
 CREATE TABLE public.targets_0 PARTITION OF public.targets FOR VALUES WITH (MODULUS 2, REMAINDER 0);
 CREATE TABLE public.targets_1 PARTITION OF public.targets FOR VALUES WITH (MODULUS 2, REMAINDER 1);
