@@ -58,8 +58,10 @@ func (r *reader) readFunctions() error {
 		Name             string
 		Namespace, Owner uint32
 		Args             []uint32
+		Granted          bool // privileges are not those of its creation
 	}](r, "functions", `
-		SELECT p.oid, p.proname, p.pronamespace, p.proowner, p.proargtypes::pg_catalog.oid[]
+		SELECT p.oid, p.proname, p.pronamespace, p.proowner, p.proargtypes::pg_catalog.oid[],
+		       p.proacl IS DISTINCT FROM i.initprivs
 		FROM pg_catalog.pg_proc p`+functionPrivileges+`
 		WHERE p.prokind <> 'a' AND `+userFunction+`
 		  AND NOT EXISTS ( -- the constructors of range types come with them
@@ -79,7 +81,8 @@ func (r *reader) readFunctions() error {
 		}
 		r.add(f)
 		r.selectObject(&f.object)
-		if f.dump != compNone {
+		// Nothing is said of the many functions that come with extensions.
+		if f.has(compDefinition) || f.has(compACL) && row.Granted {
 			dumped = append(dumped, row.OID)
 		}
 	}

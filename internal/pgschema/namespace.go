@@ -6,19 +6,6 @@ import (
 	"github.com/assist-move-assist/pgcofre/backup/toc"
 )
 
-// publicOwner is the role that owns the schema public of a new database: since
-// 15 pg_database_owner (src/include/catalog/pg_authid.dat).
-func (r *reader) publicOwner() uint32 {
-	if r.major < 15 {
-		return bootstrapSuperuser
-	}
-	return 6171
-}
-
-// bootstrapSuperuser is the OID of the role that initdb made
-// (src/include/catalog/pg_authid.dat).
-const bootstrapSuperuser = 10
-
 // namespace is a schema.
 type namespace struct {
 	object
@@ -71,6 +58,19 @@ func (r *reader) selectNamespace(n *namespace, owner uint32) {
 	}
 	r.isMember(&n.object)
 }
+
+// publicOwner is the role that owns the schema public of a new database: since
+// 15 pg_database_owner (src/include/catalog/pg_authid.dat).
+func (r *reader) publicOwner() uint32 {
+	if r.major < 15 {
+		return bootstrapSuperuser
+	}
+	return 6171
+}
+
+// bootstrapSuperuser is the OID of the role that initdb made
+// (src/include/catalog/pg_authid.dat).
+const bootstrapSuperuser = 10
 
 func (n *namespace) emit(e *emitter) {
 	name := e.r.ident(n.name)
