@@ -32,8 +32,9 @@ type index struct {
 var _ dumpable = (*index)(nil)
 
 // readIndexes reads the indexes of the tables that matter, with the
-// constraints that own them. Invalid ones are left out, but for those of
-// partitioned tables, which stay invalid until the last partition is attached.
+// constraints that own them. Invalid ones are left out with a warning, but for
+// those of partitioned tables, which stay invalid until the last partition is
+// attached.
 func (r *reader) readIndexes() error {
 	nullsNotDistinct, period := "false", "false"
 	if r.major >= 15 {
@@ -52,7 +53,8 @@ func (r *reader) readIndexes() error {
 		              WHERE a.attrelid = i.indexrelid AND a.attstattarget >= 0 ORDER BY a.attnum),
 		       coalesce(c.oid, 0), coalesce(c.contype, ' '), coalesce(c.conname, ''),
 		       coalesce(pg_get_constraintdef(c.oid, false), ''),
-		       coalesce(c.condeferrable, false), coalesce(c.condeferred, false), %s
+		       coalesce(c.condeferrable, false), coalesce(c.condeferred, false), %s,
+		       (i.indisvalid OR t2.relkind = 'p') AND i.indisready
 		  FROM unnest($1::oid[]) AS src(tbloid)
 		  JOIN pg_index i ON i.indrelid = src.tbloid
 		  JOIN pg_class t ON t.oid = i.indexrelid
@@ -61,14 +63,19 @@ func (r *reader) readIndexes() error {
 		       AND c.contype IN ('p', 'u', 'x')
 		  LEFT JOIN pg_inherits inh ON inh.inhrelid = i.indexrelid
 		  LEFT JOIN pg_tablespace ts ON ts.oid = t.reltablespace
-		 WHERE (i.indisvalid OR t2.relkind = 'p') AND i.indisready
 		 ORDER BY i.indrelid, t.relname`, nullsNotDistinct, period),
 		r.interestingTables(func(t *table) bool { return t.hasIndex }))
 	if err != nil {
 		return err
 	}
 	for _, row := range rows {
-		r.addIndex(row)
+		t := find[*table](r, pgClass, row.Table)
+		if row.Usable {
+			r.addIndex(t, row)
+		} else if t.has(compDefinition) {
+			r.schema.Warnings = append(r.schema.Warnings, fmt.Sprintf(
+				"index %s is left out because it is invalid; run REINDEX INDEX or DROP INDEX on it", r.qualified(t.schema(), row.Name)))
+		}
 	}
 	r.attachIndexes()
 	return nil
@@ -90,10 +97,10 @@ type indexRow struct {
 	ConName, ConDefinition     string
 	Deferrable, Deferred       bool
 	Period                     bool
+	Usable                     bool
 }
 
-func (r *reader) addIndex(row indexRow) {
-	t := find[*table](r, pgClass, row.Table)
+func (r *reader) addIndex(t *table, row indexRow) {
 	i := &index{
 		object: object{kind: kindIndex, cat: catalogID{pgClass, row.OID}, name: row.Name, nsp: t.nsp},
 		table:  t, definition: row.Definition, tablespace: row.Tablespace, options: row.Options,

@@ -130,7 +130,7 @@ func query[T any](r *reader, what, sql string, args ...any) ([]T, error) {
 	}
 	out, err := pgx.CollectRows(rows, pgx.RowToStructByPos[T])
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", what, err)
+		return nil, fmt.Errorf("reading %s: %w", what, r.changed(err))
 	}
 	return out, nil
 }

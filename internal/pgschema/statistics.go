@@ -45,6 +45,9 @@ func (r *reader) readStatistics() error {
 		if t := find[*table](r, pgClass, row.Table); s.extID == 0 && (t == nil || !t.has(compDefinition)) {
 			s.dump = compNone
 		}
+		if s.has(compDefinition) && s.definition == "" {
+			return fmt.Errorf("statistics %s were dropped while they were read; run the backup again", r.qualified(s.schema(), s.name))
+		}
 	}
 	return nil
 }

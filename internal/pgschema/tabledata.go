@@ -48,10 +48,14 @@ func (r *reader) addTableData(t *table) {
 		return
 	}
 	if r.standby && t.persistence == 'u' {
-		r.schema.Excluded = append(r.schema.Excluded, Exclusion{
+		missing := Exclusion{
 			Kind: "table data", Name: r.qualified(t.schema(), t.name), UserData: true,
 			Reason: "unlogged: a standby has no copy of it",
-		})
+		}
+		if t.relkind == relSequence {
+			missing.Kind = "sequence value"
+		}
+		r.schema.Excluded = append(r.schema.Excluded, missing)
 		return
 	}
 	r.add(d)

@@ -1,6 +1,9 @@
 package pgschema
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // readTableDetails reads what only some kinds of table have: bodies of views,
 // partition keys and bounds, foreign servers.
@@ -34,12 +37,15 @@ type oidText struct {
 
 func (r *reader) readViewDefinitions() error {
 	rows, err := query[oidText](r, "view definitions",
-		`SELECT v, pg_get_viewdef(v) FROM unnest($1::oid[]) AS v`, r.defined("vm"))
+		`SELECT v, coalesce(pg_get_viewdef(v), '') FROM unnest($1::oid[]) AS v`, r.defined("vm"))
 	if err != nil {
 		return err
 	}
 	for _, row := range rows {
-		find[*table](r, pgClass, row.OID).definition = strings.TrimSuffix(row.Text, ";")
+		t := find[*table](r, pgClass, row.OID)
+		if t.definition = strings.TrimSuffix(row.Text, ";"); t.definition == "" {
+			return fmt.Errorf("%s %s was dropped while it was read; run the backup again", t.class(), r.qualified(t.schema(), t.name))
+		}
 	}
 	return nil
 }
