@@ -188,3 +188,32 @@ func sameText(t *testing.T, got, want string) {
 			strings.Join(w[min(from, len(w)):min(i+8, len(w))], "\n"), strings.Join(g[min(from, len(g)):min(i+8, len(g))], "\n"))
 	}
 }
+
+// TestRestores: on a major without a stock client of its own, another one
+// restores our archive without a warning, and dumps the same from the source
+// and from the copy.
+func TestRestores(t *testing.T) {
+	clients := oracle.Clients()
+	for _, major := range oracle.Majors {
+		if slices.ContainsFunc(clients, func(c oracle.Tools) bool { return c.Major == major }) {
+			continue
+		}
+		t.Run(strconv.Itoa(major), func(t *testing.T) {
+			t.Parallel()
+			// pg_restore 17 sets a parameter that older servers lack; pg_dump
+			// refuses servers newer than itself.
+			restore, dump := oracle.Client(t, 15), oracle.Client(t, 0)
+			srv := oracle.Server(t, major)
+			for _, b := range oracle.Databases {
+				if b.Drifts {
+					continue
+				}
+				t.Run(b.Name, func(t *testing.T) {
+					source, target := b.Build(t, srv), oracle.Database(t, srv)
+					oracle.Restore(t, restore, target, archiveOf(t, source, nil))
+					sameText(t, oracle.Dump(t, dump, target), oracle.Dump(t, dump, source))
+				})
+			}
+		})
+	}
+}
