@@ -1,0 +1,38 @@
+package main
+
+import (
+	"github.com/alecthomas/kong"
+)
+
+const description = `Back up PostgreSQL databases, prove the backups, restore them. Needs no pg_dump.
+
+  cofre full    --db postgresql://backup@db.example/app --sink /var/backups/app
+  cofre list    --sink /var/backups/app
+  cofre verify  --sink /var/backups/app latest
+  cofre restore --sink /var/backups/app --to postgresql://admin@db.example/app_restored latest
+
+Every flag can be an environment variable instead: --db is COFRE_DB. What a
+URL leaves out comes from the PG* variables, ~/.pgpass and the service file.
+
+Exit codes: 0 done, 1 failed, 2 wrong use, 3 damage found, 4 done but suspect,
+75 busy (try again later), 130 and 143 stopped by SIGINT and SIGTERM.`
+
+// grammar is the command line. The type of each command says its flags.
+type grammar struct {
+	Full    fullCommand    `cmd:"" help:"Take a full backup of a database."`
+	List    listCommand    `cmd:"" help:"List the backups in a sink, damaged and unfinished ones too."`
+	Show    showCommand    `cmd:"" help:"Show what one backup holds, and what it leaves out."`
+	Restore restoreCommand `cmd:"" help:"Restore a backup into a new or empty database."`
+	Verify  verifyCommand  `cmd:"" help:"Read a backup back, and prove that it is whole."`
+
+	JSON bool `name:"json" help:"Print one JSON document on stdout, and nothing else there."`
+}
+
+func newParser() (*kong.Kong, error) {
+	return kong.New(&grammar{},
+		kong.Name("cofre"),
+		kong.Description(description),
+		kong.DefaultEnvars("COFRE"),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoAppDescFormat: true}),
+	)
+}

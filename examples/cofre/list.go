@@ -1,0 +1,129 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/assist-move-assist/pgcofre/backup/manifest"
+)
+
+type listCommand struct {
+	place
+}
+
+func (*listCommand) Help() string {
+	return `States:
+
+  good        committed and not suspect (verify proves it)
+  suspect     committed, but unlike the ones before it: show says why
+  damaged     its manifest cannot be used
+  unfinished  it has no manifest: its run is still at work, or died
+
+Example:
+
+  cofre list --sink /var/backups/app`
+}
+
+func (l *listCommand) Run(ctx context.Context, c *console) error {
+	_, inv, err := l.scan(ctx)
+	if err != nil {
+		return err
+	}
+	r := &listResult{Sets: []setLine{}}
+	for _, m := range inv.Sets {
+		r.Sets = append(r.Sets, describe(m))
+	}
+	for _, d := range inv.Damaged {
+		r.Sets = append(r.Sets, setLine{ID: d.ID, Kind: manifest.KindOf(d.ID), State: damaged, Problem: d.Err.Error()})
+	}
+	for _, s := range inv.Strays {
+		r.Sets = append(r.Sets, setLine{
+			ID: s.ID, Kind: manifest.KindOf(s.ID), State: unfinished, Start: s.Newest,
+			Size: s.Size, Objects: int64(s.Objects),
+		})
+	}
+	slices.SortStableFunc(r.Sets, func(a, b setLine) int { return cmp.Compare(a.ID, b.ID) })
+	c.result = r
+	return nil
+}
+
+// state is what can be said of a backup without reading all of it.
+type state string
+
+const (
+	good       state = "good"
+	suspect    state = "suspect"
+	damaged    state = "damaged"
+	unfinished state = "unfinished"
+)
+
+// setLine is one backup. Of a damaged or unfinished one little is known.
+type setLine struct {
+	ID       string           `json:"id"`
+	State    state            `json:"state"`
+	Source   string           `json:"source,omitempty"`
+	Kind     manifest.Kind    `json:"kind"`
+	Scope    manifest.Scope   `json:"scope,omitempty"`
+	Purpose  manifest.Purpose `json:"purpose,omitempty"`
+	DataTime time.Time        `json:"data_time,omitzero"` // the moment that the data is of
+	Start    time.Time        `json:"start,omitzero"`
+	End      time.Time        `json:"end,omitzero"`
+	Size     int64            `json:"size"`               // bytes as stored
+	RawSize  int64            `json:"raw_size,omitempty"` // bytes before compression
+	Objects  int64            `json:"objects,omitempty"`
+	Suspect  []string         `json:"suspect,omitempty"` // why
+	Problem  string           `json:"problem,omitempty"` // of a damaged one
+}
+
+func describe(m *manifest.Manifest) setLine {
+	s := setLine{
+		ID: m.ID, State: good, Source: m.Source, Kind: m.Kind, Scope: m.Scope, Purpose: m.Purpose,
+		DataTime: m.DataTime, Start: m.Start, End: m.End,
+		Size: m.StoredSize(), RawSize: m.RawSize(), Objects: int64(len(m.Objects)), Suspect: m.Suspect,
+	}
+	if !m.Good() {
+		s.State = suspect
+	}
+	return s
+}
+
+// what is the kind, and what makes the set another than a whole backup.
+func (s *setLine) what() string {
+	what := string(s.Kind)
+	if s.Scope == manifest.Part {
+		what += ", part"
+	}
+	if s.Purpose == manifest.Safety || s.Purpose == manifest.Consolidated {
+		what += ", " + string(s.Purpose)
+	}
+	return what
+}
+
+// listResult is the backups of a sink, by their names: the oldest first.
+type listResult struct {
+	Sets []setLine `json:"sets"`
+}
+
+func (r *listResult) writeText(w io.Writer) error {
+	if len(r.Sets) == 0 {
+		_, err := fmt.Fprintln(w, "No backups here.")
+		return err
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "BACKUP\tSOURCE\tKIND\tAGE\tSIZE\tSTATE")
+	for _, s := range r.Sets {
+		age := "-"
+		if at := cmp.Or(s.DataTime, s.Start); !at.IsZero() {
+			age = humanize.Time(at)
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", s.ID, cmp.Or(plain(s.Source), "-"), s.what(), age, size(s.Size), s.State)
+	}
+	return t.Flush()
+}
