@@ -184,9 +184,9 @@ func (c *constraint) body(r *reader) string {
 		b.Reset()
 		b.WriteString("PRIMARY KEY")
 	}
-	// A primary key over such an index could be made by mistake before
-	// PostgreSQL 18 refused it; its pg_dump drops the words.
-	if c.index.nullsNotDistinct && (c.contype == 'u' || r.major < 18) {
+	// Older minor releases let a primary key rest on such an index; newer ones
+	// refuse it, so that it restores only without the words.
+	if c.index.nullsNotDistinct && c.contype == 'u' {
 		b.WriteString(" NULLS NOT DISTINCT")
 	}
 	b.WriteString(" (" + strings.Join(c.index.keyNames(r, 0, c.index.keyCount), ", "))

@@ -40,7 +40,7 @@ type TableData struct {
 	Entry                *toc.Entry // its TABLE DATA entry
 	OID                  uint32
 	Schema, Name         string
-	RelKind              byte     // r, or m, p, f where rows are dumped from such
+	RelKind              byte     // pg_class.relkind: 'r', the only kind with rows of its own in an archive
 	Heap                 bool     // may be cut by ctid ranges
 	Columns              []string // as COPY lists them: generated columns left out
 	Filter               string   // WHERE clause of an extension's configuration table, or ""
