@@ -145,7 +145,7 @@ func (e *emitter) privileges(p *privileges, t aclTarget, tag string, deps ...int
 	if sql == "" {
 		return 0
 	}
-	return e.follow(catalogID{}, entryOpts{
+	return e.follow(entryOpts{
 		tag: tag, desc: "ACL", section: toc.SectionNone,
 		namespace: t.schema, owner: t.owner, defn: sql, deps: deps,
 	}).DumpID

@@ -84,7 +84,7 @@ func (e *emitter) commentText(o *object, typ, name, owner, text string) {
 	if schema != "" {
 		target = e.r.ident(schema) + "." + name
 	}
-	e.follow(catalogID{}, entryOpts{
+	e.follow(entryOpts{
 		tag: typ + " " + name, desc: "COMMENT", section: toc.SectionNone, namespace: schema,
 		defn: "COMMENT ON " + typ + " " + target + " IS " + literal(text) + ";\n",
 		deps: []int{o.id},

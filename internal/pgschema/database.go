@@ -121,7 +121,7 @@ func (e *emitter) database() {
 	})
 	follow := func(desc, sql string) {
 		if sql != "" {
-			e.follow(catalogID{}, entryOpts{
+			e.follow(entryOpts{
 				tag: "DATABASE " + name, desc: desc, section: toc.SectionNone, owner: d.owner,
 				defn: sql, deps: []int{id},
 			})
@@ -141,7 +141,7 @@ func (e *emitter) database() {
 
 	create, drop := d.properties(e.r)
 	if create != "" {
-		entry := e.follow(catalogID{}, entryOpts{
+		entry := e.follow(entryOpts{
 			tag: d.Name, desc: "DATABASE PROPERTIES", section: toc.SectionPreData, owner: d.owner,
 			defn: create,
 		})

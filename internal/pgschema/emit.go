@@ -29,7 +29,7 @@ func (e *emitter) preamble() {
 		{"STDSTRINGS", "SET standard_conforming_strings = 'on';\n"},
 		{"SEARCHPATH", "SELECT pg_catalog.set_config('search_path', '', false);\n"},
 	} {
-		e.follow(catalogID{}, entryOpts{tag: p.desc, desc: p.desc, section: toc.SectionPreData, defn: p.sql})
+		e.follow(entryOpts{tag: p.desc, desc: p.desc, section: toc.SectionPreData, defn: p.sql})
 	}
 }
 
@@ -58,8 +58,8 @@ func (e *emitter) object(o *object, opts entryOpts) *toc.Entry {
 
 // follow appends an entry that is no object of its own (a comment, an ACL)
 // under a new dump ID.
-func (e *emitter) follow(cat catalogID, opts entryOpts) *toc.Entry {
-	return e.entry(e.r.newID(), cat, opts)
+func (e *emitter) follow(opts entryOpts) *toc.Entry {
+	return e.entry(e.r.newID(), catalogID{}, opts)
 }
 
 func (e *emitter) entry(id int, cat catalogID, opts entryOpts) *toc.Entry {

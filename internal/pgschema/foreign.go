@@ -159,7 +159,7 @@ func (s *foreignServer) emit(e *emitter) {
 	}
 	for _, m := range s.mappings {
 		target := "USER MAPPING FOR " + e.r.mappedUser(m.User) + " SERVER " + name
-		e.follow(catalogID{}, entryOpts{
+		e.follow(entryOpts{
 			tag: "USER MAPPING " + m.User + " SERVER " + s.name, desc: "USER MAPPING",
 			section: toc.SectionPreData, owner: s.owner,
 			defn: "CREATE " + target + optionsClause(m.Options) + ";\n",

@@ -79,7 +79,7 @@ func (e *emitter) labelEntry(o *object, tag, owner, sql string) {
 	if sql == "" || !o.has(compSecLabel) {
 		return
 	}
-	e.follow(catalogID{}, entryOpts{
+	e.follow(entryOpts{
 		tag: tag, desc: "SECURITY LABEL", section: toc.SectionNone,
 		namespace: o.schema(), defn: sql, deps: []int{o.id},
 	}).Owner = toc.T(owner)

@@ -73,7 +73,7 @@ func (t *table) emitSequence(e *emitter) {
 	if owner != nil && !t.identity && owner.has(compDefinition) {
 		// Apart from CREATE SEQUENCE: it wants sequence and table to have the
 		// same owner already.
-		e.follow(catalogID{}, entryOpts{
+		e.follow(entryOpts{
 			tag: t.name, desc: "SEQUENCE OWNED BY", section: toc.SectionPreData,
 			namespace: t.schema(), owner: t.owner, deps: []int{t.id},
 			defn: fmt.Sprintf("ALTER SEQUENCE %s OWNED BY %s.%s;\n", name,

@@ -220,7 +220,7 @@ func (d *tableData) emit(e *emitter) {
 		e.r.schema.Tables = append(e.r.schema.Tables, d.rows)
 	case kindSequenceSet:
 		opts.desc = "SEQUENCE SET"
-		d.sequence.Entry = e.follow(catalogID{}, opts)
+		d.sequence.Entry = e.follow(opts)
 		d.sequence.SetValue(d.sequence.Last, d.sequence.Called)
 	case kindRefreshMatView:
 		if t.populated {
