@@ -108,11 +108,12 @@ func (a *apply) fill(ctx context.Context) error {
 		return err
 	}
 	a.meter.phase("schema")
-	if err := a.serial(ctx, first, func(e *toc.Entry) bool { return e.Pass() == toc.PassMain && e.Section <= toc.SectionPreData }); err != nil {
+	later := a.later()
+	if err := a.serial(ctx, first, func(e *toc.Entry) bool { return e.Pass() == toc.PassMain && !later[e] }); err != nil {
 		return err
 	}
 	a.meter.phase("data and indexes")
-	nodes, err := a.graph()
+	nodes, err := a.graph(later)
 	if err != nil {
 		return err
 	}
@@ -137,6 +138,21 @@ func (a *apply) fill(ctx context.Context) error {
 		return fmt.Errorf("analyzing: %w", err)
 	}
 	return nil
+}
+
+// later are the entries for the parallel part: rows, what comes after them, and
+// the comments and labels behind the first of these, which may be on any.
+func (a *apply) later() map[*toc.Entry]bool {
+	later := map[*toc.Entry]bool{}
+	for _, e := range a.archive.Entries {
+		if e.Pass() != toc.PassMain || e.Section == toc.SectionPreData {
+			continue
+		}
+		if e.Section >= toc.SectionData || len(later) > 0 {
+			later[e] = true
+		}
+	}
+	return later
 }
 
 // serial runs the chosen entries one after the other, in the archive's order.

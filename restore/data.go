@@ -22,7 +22,7 @@ type loaded struct {
 
 // graph makes a node of every entry behind the schema: rows, indexes,
 // constraints, triggers and the rest, each after what it depends on.
-func (a *apply) graph() ([]*node, error) {
+func (a *apply) graph(later map[*toc.Entry]bool) ([]*node, error) {
 	a.loaded.objects = map[string]codec.Digest{}
 	tables := map[int]bool{}  // dump IDs of tables
 	data := map[int][]*node{} // the nodes that load a table, by its dump ID
@@ -33,7 +33,7 @@ func (a *apply) graph() ([]*node, error) {
 		if e.Desc == "TABLE" {
 			tables[e.DumpID] = true
 		}
-		if e.Pass() != toc.PassMain || e.Section < toc.SectionData || !a.wanted(e) || e.IsDatabase() {
+		if !later[e] || !a.wanted(e) || e.IsDatabase() {
 			continue
 		}
 		n := &node{order: i}
