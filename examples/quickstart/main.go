@@ -13,7 +13,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -28,8 +27,8 @@ func main() {
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends at once
 	r := &report{w: os.Stdout, terminal: term.IsTerminal(int(os.Stdout.Fd())), started: time.Now()}
 	err := run(ctx, r, os.Getenv("DATABASE_URL"))
-	if ctx.Err() != nil {
-		err = errors.New("interrupted; nothing is left behind")
+	if err != nil && ctx.Err() != nil {
+		err = fmt.Errorf("interrupted: %w", err)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "quickstart:", err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
@@ -149,18 +150,16 @@ func (t *tour) conclude() {
 
 // byHand says where the backup is and how to restore it without this library.
 func (t *tour) byHand() {
-	folder := filepath.Join(t.dir, filepath.FromSlash(t.set.ID))
-	unpack, needs := "zstd -dc", "16 or newer"
-	globals := "globals.sql.zst"
+	unpack, globals, release := "gzip", "globals.sql.gz", "12"
 	if _, ok := t.set.Object(globals); !ok {
-		unpack, needs, globals = "gzip -dc", "12 or newer", "globals.sql.gz"
+		unpack, globals, release = "zstd", "globals.sql.zst", strconv.Itoa(readsZstd)
 	}
 	t.text(`
-The backup stays, until you remove it, in
-  %s
-PostgreSQL's own tools restore it (pg_restore %s):
-  %s %s | psql -d postgres    # where its roles are missing
+The backup stays until you remove it. PostgreSQL's own tools restore it, with
+pg_restore %s or newer:
+  cd %s
+  %s -dc %s    # its roles: create those that you lack
   createdb --template=template0 restored
-  pg_restore --jobs=%d --dbname=restored %s`,
-		folder, needs, unpack, filepath.Join(folder, globals), runtime.NumCPU(), folder)
+  pg_restore --no-owner --jobs=%d --dbname=restored .`,
+		release, filepath.Join(t.dir, filepath.FromSlash(t.set.ID)), unpack, globals, max(2, runtime.NumCPU()))
 }

@@ -51,12 +51,12 @@ func run(ctx context.Context, r *report, url string) (err error) {
 }
 
 // sample does everything on a private server.
-func (t *tour) sample(ctx context.Context) error {
+func (t *tour) sample(ctx context.Context) (err error) {
 	srv, err := t.server(ctx, 0)
 	if err != nil {
 		return err
 	}
-	defer srv.Stop(context.WithoutCancel(ctx))
+	defer func() { err = errors.Join(err, srv.Stop(context.WithoutCancel(ctx))) }()
 	err = t.step("sample", func() error {
 		s, err := createSample(ctx, srv.Server)
 		if err != nil {
@@ -86,13 +86,27 @@ func (t *tour) sample(ctx context.Context) error {
 		return err
 	}
 	restored := srv.Config(restoredName)
-	if unable, err := t.restore(ctx, srv, restored); err != nil || unable != "" {
-		return errors.Join(err, errors.New(unable))
+	unable, err := t.restore(ctx, srv, restored)
+	if err != nil {
+		return err
+	}
+	if unable != "" {
+		return errors.New(unable)
 	}
 	if err := t.compare(ctx, restored); err != nil {
 		return err
 	}
-	err = t.step("invariant", func() error {
+	if err := t.invariant(ctx, restored, start.points, before, after); err != nil {
+		return err
+	}
+	t.conclude()
+	return nil
+}
+
+// invariant checks that the copy is of one moment between the counts of
+// committed transactions before and after the backup.
+func (t *tour) invariant(ctx context.Context, restored *pgx.ConnConfig, points, before, after int64) error {
+	return t.step("invariant", func() error {
 		copied, err := readLedger(ctx, restored)
 		if err != nil {
 			return err
@@ -100,23 +114,18 @@ func (t *tour) sample(ctx context.Context) error {
 		t.line("%s transactions were committed while the backup ran; its snapshot", count(after-before))
 		t.line("has the first %s, whole, and all %s points", count(copied.transfers-before), count(copied.points))
 		switch {
-		case copied.points != start.points:
-			return fmt.Errorf("the copy has %d points, every state of the database had %d", copied.points, start.points)
+		case copied.points != points:
+			return fmt.Errorf("the copy has %d points, every state of the database had %d", copied.points, points)
 		case copied.transfers < before || copied.transfers > after:
 			return fmt.Errorf("the copy has %d transactions; there were %d before the backup and %d after it", copied.transfers, before, after)
 		}
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	t.conclude()
-	return nil
 }
 
 // yours backs up a database, which it only reads, and restores the backup into
 // a private server.
-func (t *tour) yours(ctx context.Context, cfg *pgx.ConnConfig) error {
+func (t *tour) yours(ctx context.Context, cfg *pgx.ConnConfig) (err error) {
 	if err := t.backup(ctx, cfg); err != nil {
 		return err
 	}
@@ -127,7 +136,7 @@ func (t *tour) yours(ctx context.Context, cfg *pgx.ConnConfig) error {
 	if err != nil {
 		return err
 	}
-	defer srv.Stop(context.WithoutCancel(ctx))
+	defer func() { err = errors.Join(err, srv.Stop(context.WithoutCancel(ctx))) }()
 	restored := srv.Config(restoredName)
 	unable, err := t.restore(ctx, srv, restored)
 	if err != nil {
