@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -49,7 +50,7 @@ func (l *listCommand) Run(ctx context.Context, c *console) error {
 			Size: s.Size, Objects: int64(s.Objects),
 		})
 	}
-	slices.SortStableFunc(r.Sets, func(a, b setLine) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortStableFunc(r.Sets, func(a, b setLine) int { return cmp.Compare(a.second(), b.second()) })
 	c.result = r
 	return nil
 }
@@ -94,6 +95,13 @@ func describe(m *manifest.Manifest) setLine {
 	return s
 }
 
+// second is when the backup began, from its ID: damaged ones have no other.
+func (s *setLine) second() string {
+	_, name, _ := strings.Cut(s.ID, "/")
+	second, _, _ := strings.Cut(name, "-")
+	return second
+}
+
 // what is the kind, and what makes the set another than a whole backup.
 func (s *setLine) what() string {
 	what := string(s.Kind)
@@ -106,7 +114,7 @@ func (s *setLine) what() string {
 	return what
 }
 
-// listResult is the backups of a sink, by their names: the oldest first.
+// listResult is the backups of a sink, the oldest first.
 type listResult struct {
 	Sets []setLine `json:"sets"`
 }

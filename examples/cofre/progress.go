@@ -27,10 +27,10 @@ func (s step) amount() string {
 }
 
 func (s step) remaining() string {
-	if s.left <= 0 {
+	if s.left < time.Second {
 		return ""
 	}
-	return duration(s.left) + " left"
+	return s.left.Round(time.Second).String() + " left"
 }
 
 // follow returns a function to report steps to: a bar on a terminal, log lines
@@ -51,7 +51,7 @@ func (c *console) follow() (report func(step), stop func()) {
 			facts = append(facts, "bytes", s.amount())
 		}
 		if s.left > 0 {
-			facts = append(facts, "left", duration(s.left))
+			facts = append(facts, "left", s.left.Round(time.Second))
 		}
 		c.log.Info(s.phase, facts...)
 	}, func() {}
