@@ -34,7 +34,7 @@ func startServer(ctx context.Context, major int) (s *server, err error) {
 	if in, ok := choose(scratch.Installs(), major); ok {
 		opts.BinDir = in.BinDir
 	} else if opts.BinDir, err = s.fetch(); err != nil {
-		return nil, err
+		return s, err
 	}
 	s.Server, err = scratch.Start(ctx, opts)
 	return s, err

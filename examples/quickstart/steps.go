@@ -28,6 +28,9 @@ func (t *tour) server(ctx context.Context, major int) (srv *server, err error) {
 			return err
 		}
 		t.line("PostgreSQL %d, private, gone when this ends", srv.Major())
+		if srv.fetched != "" {
+			t.line("fetched from Maven Central, because none is installed here")
+		}
 		return nil
 	})
 	return srv, err
