@@ -2,6 +2,7 @@ package backup
 
 import (
 	"io"
+	"slices"
 
 	"github.com/assist-move-assist/pgcofre/backup/manifest"
 	"github.com/assist-move-assist/pgcofre/backup/toc"
@@ -9,6 +10,7 @@ import (
 
 // archive is the table of contents of the set, as pg_restore reads it.
 func (d *dump) archive() *toc.Archive {
+	holdDomains(d.schema.Entries)
 	a := &toc.Archive{
 		Version: toc.V1_14, IntSize: 4, OffSize: 8, Format: toc.FormatTar,
 		Created:       toc.TimeOf(d.info.Time),
@@ -38,6 +40,29 @@ func needs116(entries []*toc.Entry) bool {
 		}
 	}
 	return false
+}
+
+// holdDomains makes the constraints of domains that come after the data, those
+// that were never validated, wait for all rows: pg_restore -j knows what waits
+// for a table, and these name none, so that it added some before rows that they
+// refuse.
+func holdDomains(entries []*toc.Entry) {
+	domains := map[int]bool{}
+	var data []int
+	for _, e := range entries {
+		switch e.Desc {
+		case "DOMAIN":
+			domains[e.DumpID] = true
+		case "TABLE DATA":
+			data = append(data, e.DumpID)
+		}
+	}
+	for _, e := range entries {
+		onDomain := func(id int) bool { return domains[id] }
+		if e.Section == toc.SectionPostData && e.Desc == "CHECK CONSTRAINT" && slices.ContainsFunc(e.Deps, onDomain) {
+			e.Deps = append(slices.Clone(e.Deps), data...)
+		}
+	}
 }
 
 // writeSchemaSQL writes schema.sql, which psql loads into any database of the

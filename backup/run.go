@@ -27,10 +27,12 @@ const readBackJobs = 4
 
 // Run takes one backup of src into sink and returns its manifest.
 //
-// The set is committed, and visible, exactly when the manifest is not nil: the
-// error then is nil or a [*SuspectError]. On any other error the run has
-// removed what it put; what it could not remove has no manifest, and every
-// reader passes over it.
+// The set is committed, and visible, when the manifest is not nil: the error
+// then is nil or a [*SuspectError]. On any other error the run has removed what
+// it put; what it could not remove has no manifest, and every reader passes
+// over it. One case alone is open, and the error says so: the sink failed to
+// store the manifest, or said that it did, and then to remove it. The set is
+// then left whole, listed or not.
 //
 // Cancelling ctx ends the run, its server backends included.
 func Run(ctx context.Context, sink remote.RemoteSink, src Source, opts *Options) (*manifest.Manifest, error) {
@@ -49,7 +51,9 @@ func Run(ctx context.Context, sink remote.RemoteSink, src Source, opts *Options)
 	w := &Writer{sink: sink, opts: o, source: name, history: all.Source(name), progress: newMeter(o.Progress, o.Now)}
 	m, err := run(ctx, w, src)
 	if err != nil {
-		w.remove(ctx)
+		if left := w.remove(ctx); left != nil {
+			err = errors.Join(err, left)
+		}
 		return nil, err
 	}
 	o.Logger.Info("backup committed", "set", m.ID, "source", m.Source, "objects", len(m.Objects),
@@ -75,19 +79,36 @@ func run(ctx context.Context, w *Writer, src Source) (*manifest.Manifest, error)
 	slices.SortFunc(m.Objects, func(a, b manifest.Object) int { return strings.Compare(a.Name, b.Name) })
 	m.End = w.opts.Now().UTC()
 	m.Suspect = suspicions(&m, w.history, w.opts)
-	data, err := m.Encode()
-	if err != nil {
-		return nil, err
-	}
-	w.touched = append(w.touched, m.ID+"/"+manifest.Name)
-	if err := ctx.Err(); err != nil {
-		return nil, context.Cause(ctx)
-	}
-	if _, err := w.sink.Put(ctx, m.ID+"/"+manifest.Name, bytes.NewReader(data), nil); err != nil {
+	if err := w.commit(ctx, &m); err != nil {
 		return nil, fmt.Errorf("committing %s: %w", m.ID, err)
 	}
 	w.progress.finish()
 	return &m, nil
+}
+
+// commit stores the manifest, which is what makes the set one. What the sink
+// gives back counts, not what it replied: a reply can be lost.
+func (w *Writer) commit(ctx context.Context, m *manifest.Manifest) error {
+	data, err := m.Encode()
+	if err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	sum := sha256.Sum256(data)
+	name, want := m.ID+"/"+manifest.Name, manifest.Object{Size: int64(len(data)), SHA256: hex.EncodeToString(sum[:])}
+	w.committing = true
+	_, err = w.retry(ctx, name, func() (manifest.Object, error) {
+		_, err := w.sink.Put(ctx, name, bytes.NewReader(data), nil)
+		if back := readBackObject(ctx, w.sink, name, want); back == nil {
+			return want, nil
+		} else if err == nil {
+			err = back
+		}
+		return want, &sinkError{err}
+	})
+	return err
 }
 
 // readBack reads every stored byte again, so that no set counts as good whose
@@ -113,10 +134,12 @@ func readBackObject(ctx context.Context, sink remote.RemoteSink, name string, wa
 	}
 	defer r.Close()
 	h := sha256.New()
-	n, err := io.Copy(h, r)
+	n, err := io.Copy(h, io.LimitReader(r, want.Size+1))
 	switch {
 	case err != nil:
 		return err
+	case n > want.Size:
+		return fmt.Errorf("the sink gives back more than the %d bytes stored", want.Size)
 	case n != want.Size:
 		return fmt.Errorf("the sink gives back %d bytes of %d", n, want.Size)
 	case hex.EncodeToString(h.Sum(nil)) != want.SHA256:
@@ -125,23 +148,27 @@ func readBackObject(ctx context.Context, sink remote.RemoteSink, name string, wa
 	return nil
 }
 
-// remove deletes what a failed run put: the manifest first, lest a half-removed
-// set be listed, then the objects.
-func (w *Writer) remove(ctx context.Context) {
-	if len(w.touched) == 0 {
-		return
-	}
+// remove deletes what a failed run put: the manifest first, and nothing else if
+// that fails, lest a half-removed set be listed. Its error tells of that alone.
+func (w *Writer) remove(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()
-	slices.Reverse(w.touched)
+	if w.committing {
+		if err := w.sink.Delete(ctx, w.set.ID+"/"+manifest.Name); err != nil {
+			return fmt.Errorf("set %s is left as it is, and may be listed: removing its manifest: %w", w.set.ID, err)
+		}
+	}
 	var left int
-	for _, name := range w.touched {
+	for name := range w.touched {
 		if err := w.sink.Delete(ctx, name); err != nil {
 			left++
 			w.opts.Logger.Warn("could not remove an object of the failed run", "object", name, "err", err)
 		}
 	}
-	w.opts.Logger.Info("removed what the failed run had put", "set", w.set.ID, "objects", len(w.touched)-left, "left", left)
+	if len(w.touched) > 0 {
+		w.opts.Logger.Info("removed what the failed run had put", "set", w.set.ID, "objects", len(w.touched)-left, "left", left)
+	}
+	return nil
 }
 
 // producer names the library and its version, for the manifest.

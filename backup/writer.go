@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -35,14 +34,17 @@ type Writer struct {
 	mu       sync.Mutex
 	begun    bool
 	set      manifest.Manifest
-	touched  []string // every object that a Put was started for, by full name
+	touched  map[string]bool // every object that a Put was started for, by full name
+	listed   int             // bytes that the manifest takes at least to list them
 	warnings []string
+
+	committing bool // the sink may hold the manifest
 }
 
 // Description is what a source knows of the set that it writes.
 type Description struct {
 	Database *manifest.Database // nil for what is no database
-	DataTime time.Time          // the moment that the data is of
+	DataTime time.Time          // the moment that the data is of; that of Begin by default
 	Scope    manifest.Scope     // manifest.Whole by default
 	Warnings []string           // for the log; nothing that names data is stored
 }
@@ -65,9 +67,10 @@ func (w *Writer) Begin(kind manifest.Kind, parents ...*manifest.Manifest) error 
 	}
 	start := w.opts.Now().UTC()
 	w.begun = true
+	w.touched = map[string]bool{}
 	w.set = manifest.Manifest{
 		Format: manifest.FormatVersion, ID: manifest.NewID(kind, start), Source: w.source,
-		Kind: kind, Scope: manifest.Whole, Purpose: w.opts.Purpose, Start: start, DataTime: start,
+		Kind: kind, Scope: manifest.Whole, Purpose: w.opts.Purpose, Start: start, End: start, DataTime: start,
 		Producer: producer(),
 	}
 	for _, p := range parents {
@@ -76,6 +79,10 @@ func (w *Writer) Begin(kind manifest.Kind, parents ...*manifest.Manifest) error 
 			return err
 		}
 		w.set.Parents = append(w.set.Parents, manifest.Parent{ID: p.ID, SHA256: sum})
+	}
+	// A name that no manifest can hold must not show only after all was copied.
+	if _, err := w.set.Encode(); err != nil {
+		return fmt.Errorf("backup: %w", err)
 	}
 	return nil
 }
@@ -93,7 +100,10 @@ func (w *Writer) Describe(d Description) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.set.Database = d.Database
-	w.set.DataTime = d.DataTime
+	w.set.DataTime = w.set.Start
+	if !d.DataTime.IsZero() {
+		w.set.DataTime = d.DataTime
+	}
 	w.set.Scope = manifest.Whole
 	if d.Scope != "" {
 		w.set.Scope = d.Scope
@@ -133,26 +143,8 @@ func (w *Writer) Put(ctx context.Context, name string, produce func(io.Writer) e
 	if err != nil {
 		return manifest.Object{}, err
 	}
-	put := func() (manifest.Object, error) {
-		obj, err := w.stream(ctx, full, c, produce)
-		if err != nil && (ctx.Err() != nil || !mayPass(err)) {
-			return obj, backoff.Permanent(err)
-		}
-		return obj, err
-	}
-	obj, err := backoff.Retry(ctx, put,
-		backoff.WithBackOff(backoff.NewExponentialBackOff()), backoff.WithMaxTries(putAttempts),
-		backoff.WithNotify(func(err error, pause time.Duration) {
-			w.opts.Logger.Warn("object failed, trying again", "object", full, "pause", pause, "err", err)
-		}))
+	obj, err := w.retry(ctx, full, func() (manifest.Object, error) { return w.stream(ctx, full, c, produce) })
 	if err != nil {
-		var permanent *backoff.PermanentError
-		if errors.As(err, &permanent) {
-			err = permanent.Unwrap()
-		}
-		if cause := context.Cause(ctx); cause != nil && errors.Is(err, ctx.Err()) {
-			err = cause
-		}
 		return manifest.Object{}, fmt.Errorf("storing %s: %w", full, err)
 	}
 	obj.Name = name
@@ -161,6 +153,35 @@ func (w *Writer) Put(ctx context.Context, name string, produce func(io.Writer) e
 	w.set.Objects = append(w.set.Objects, obj)
 	return obj, nil
 }
+
+// retry makes several attempts to store an object, with growing pauses, as long
+// as it can help.
+func (w *Writer) retry(ctx context.Context, full string, attempt func() (manifest.Object, error)) (manifest.Object, error) {
+	obj, err := backoff.Retry(ctx, func() (manifest.Object, error) {
+		obj, err := attempt()
+		if err != nil && (ctx.Err() != nil || !mayPass(err)) {
+			return obj, backoff.Permanent(err)
+		}
+		return obj, err
+	},
+		backoff.WithBackOff(backoff.NewExponentialBackOff()), backoff.WithMaxTries(putAttempts),
+		backoff.WithMaxElapsedTime(0), // however long a large object took
+		backoff.WithNotify(func(err error, pause time.Duration) {
+			w.opts.Logger.Warn("object failed, trying again", "object", full, "pause", pause, "err", err)
+		}))
+	var permanent *backoff.PermanentError
+	if errors.As(err, &permanent) {
+		err = permanent.Unwrap()
+	}
+	if cause := context.Cause(ctx); cause != nil && errors.Is(err, ctx.Err()) {
+		err = cause
+	}
+	return obj, err
+}
+
+// leastListed is what an object takes in a manifest besides its name, in
+// bytes, with sizes of one digit.
+const leastListed = 147
 
 // reserve checks an object's name and notes it for the cleanup of a failed run.
 func (w *Writer) reserve(name string) (full string, err error) {
@@ -173,10 +194,13 @@ func (w *Writer) reserve(name string) (full string, err error) {
 	if err := remote.CheckName(full); err != nil {
 		return "", err
 	}
-	if name == manifest.Name || slices.Contains(w.touched, full) {
+	if name == manifest.Name || w.touched[full] {
 		return "", fmt.Errorf("backup: object %s put twice", full)
 	}
-	w.touched = append(w.touched, full)
+	if w.listed += leastListed + len(name); w.listed > manifest.MaxSize {
+		return "", fmt.Errorf("backup: more than the %d objects that a manifest has room for", len(w.touched))
+	}
+	w.touched[full] = true
 	return full, nil
 }
 
