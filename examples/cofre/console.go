@@ -73,19 +73,21 @@ type outcome struct {
 	Result  result `json:"result,omitempty"`
 }
 
-// finish tells how the command ended and returns the exit code.
+// finish prints the result, then the error, and returns the exit code.
 func (c *console) finish(command string, err error) int {
 	o := outcome{Command: command, Exit: exitCode(err), Result: c.result}
 	if err != nil {
 		o.Error = redact(err.Error())
+	}
+	if err := c.print(&o); err != nil {
+		fmt.Fprintln(os.Stderr, "cofre:", err)
+		o.Exit = max(o.Exit, exitFailed)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "cofre:", o.Error)
 	}
 	if o.Exit == exitUsage && command == "" {
 		fmt.Fprintln(os.Stderr, `Run "cofre --help", or "cofre COMMAND --help".`)
-	}
-	if err := c.print(&o); err != nil {
-		fmt.Fprintln(os.Stderr, "cofre:", err)
-		return max(o.Exit, exitFailed)
 	}
 	return o.Exit
 }
