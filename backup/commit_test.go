@@ -23,6 +23,7 @@ import (
 type objectsSource struct {
 	name    string
 	objects int
+	folder  string // in the set, with its slash; "" for none
 }
 
 func (s objectsSource) SourceName() string { return s.name }
@@ -32,7 +33,7 @@ func (s objectsSource) Backup(ctx context.Context, w *backup.Writer) error {
 		return err
 	}
 	for i := range s.objects {
-		_, err := w.Put(ctx, fmt.Sprintf("%d.dat", i), func(out io.Writer) error {
+		_, err := w.Put(ctx, fmt.Sprintf("%s%d.dat", s.folder, i), func(out io.Writer) error {
 			_, err := fmt.Fprintf(out, "object %d", i)
 			return err
 		})
@@ -102,7 +103,7 @@ func TestCommit(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { // pauses pass at once, and no goroutine stays
 				sink := test.sink
 				sink.RemoteSink = remotetest.NewMem()
-				m, err := backup.Run(t.Context(), &sink, objectsSource{"app", 3}, nil)
+				m, err := backup.Run(t.Context(), &sink, objectsSource{name: "app", objects: 3}, nil)
 				if (m != nil) != test.commit || (err == nil) != test.commit || err != nil && !strings.Contains(err.Error(), test.err) {
 					t.Errorf("manifest %v, error %v", m != nil, err)
 				}
@@ -135,7 +136,7 @@ func TestCommitCancelled(t *testing.T) {
 			}
 			return obj, err
 		}}
-		m, err := backup.Run(ctx, sink, objectsSource{"app", 2}, nil)
+		m, err := backup.Run(ctx, sink, objectsSource{name: "app", objects: 2}, nil)
 		if m != nil || !errors.Is(err, context.Canceled) {
 			t.Errorf("%v, %v", m, err)
 		}
@@ -157,7 +158,7 @@ func TestRetryAfterLongAttempt(t *testing.T) {
 			}
 			return r, nil
 		}}
-		if _, err := backup.Run(t.Context(), sink, objectsSource{"app", 1}, nil); err != nil {
+		if _, err := backup.Run(t.Context(), sink, objectsSource{name: "app", objects: 1}, nil); err != nil {
 			t.Error(err)
 		}
 	})
@@ -168,7 +169,7 @@ func TestReadBackEnds(t *testing.T) {
 	sink := &remotetest.Faulty{RemoteSink: remotetest.NewMem(), OnGet: func(_ context.Context, name string, r io.Reader) (io.Reader, error) {
 		return io.MultiReader(r, endless{}), nil
 	}}
-	if _, err := backup.Run(t.Context(), sink, objectsSource{"app", 1}, nil); err == nil || !strings.Contains(err.Error(), "more than") {
+	if _, err := backup.Run(t.Context(), sink, objectsSource{name: "app", objects: 1}, nil); err == nil || !strings.Contains(err.Error(), "more than") {
 		t.Error(err)
 	}
 }
@@ -185,7 +186,7 @@ func TestBeginRefusesNames(t *testing.T) {
 			puts++
 			return r, nil
 		}}
-		if _, err := backup.Run(t.Context(), sink, objectsSource{name, 1}, nil); err == nil || !strings.Contains(err.Error(), "source") || puts > 0 {
+		if _, err := backup.Run(t.Context(), sink, objectsSource{name: name, objects: 1}, nil); err == nil || !strings.Contains(err.Error(), "source") || puts > 0 {
 			t.Errorf("%d objects were stored, error %v", puts, err)
 		}
 	}
@@ -193,9 +194,25 @@ func TestBeginRefusesNames(t *testing.T) {
 
 // Sets of very many objects take time in proportion.
 func TestManyObjects(t *testing.T) {
-	const n = 50_000
-	m, err := backup.Run(t.Context(), remotetest.NewMem(), objectsSource{"app", n}, &backup.Options{Compression: "none"})
+	const n = 100_000
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	m, err := backup.Run(ctx, remotetest.NewMem(), objectsSource{name: "app", objects: n}, &backup.Options{Compression: "none"})
 	if err != nil || len(m.Objects) != n {
 		t.Fatal(err)
+	}
+}
+
+// A set that outgrows its manifest fails when it does, not after its last object.
+func TestTooManyObjects(t *testing.T) {
+	src := objectsSource{name: "app", objects: 70_000, folder: strings.Repeat("x", 900) + "/"}
+	var puts int
+	sink := &remotetest.Faulty{RemoteSink: remotetest.NewMem(), OnPut: func(_ context.Context, _ string, r io.Reader) (io.Reader, error) {
+		puts++
+		return r, nil
+	}}
+	_, err := backup.Run(t.Context(), sink, src, &backup.Options{Compression: "none"})
+	if err == nil || !strings.Contains(err.Error(), "has room for") || puts == src.objects {
+		t.Errorf("after %d objects: %v", puts, err)
 	}
 }
