@@ -3,17 +3,17 @@ module github.com/assist-move-assist/pgcofre
 go 1.26.0
 
 require (
-	github.com/alecthomas/kong v1.17.0
-	github.com/cenkalti/backoff/v5 v5.0.3
-	github.com/dustin/go-humanize v1.1.0
-	github.com/fergusstrange/embedded-postgres v1.34.0
-	github.com/jackc/pgx/v5 v5.12.0
-	github.com/klauspost/compress v1.20.3
-	github.com/rogpeppe/go-internal v1.16.0
-	github.com/vbauerster/mpb/v8 v8.16.2
-	github.com/zeebo/xxh3 v1.1.0
-	golang.org/x/sync v0.24.0
-	golang.org/x/term v0.47.0
+	github.com/alecthomas/kong v1.17.0 // command lines of the examples: flags, environment, help from one struct
+	github.com/cenkalti/backoff/v5 v5.0.3 // retries with exponential backoff and jitter
+	github.com/dustin/go-humanize v1.1.0 // sizes and counts as people read them
+	github.com/fergusstrange/embedded-postgres v1.34.0 // the quickstart fetches a server where none is installed
+	github.com/jackc/pgx/v5 v5.12.0 // the PostgreSQL protocol, COPY streams included
+	github.com/klauspost/compress v1.20.3 // zstd and gzip in Go, without cgo
+	github.com/rogpeppe/go-internal v1.16.0 // tests only: scripts that drive the example program
+	github.com/vbauerster/mpb/v8 v8.16.2 // progress bars of the examples
+	github.com/zeebo/xxh3 v1.1.0 // the 128-bit hash of every row, for digests
+	golang.org/x/sync v0.24.0 // errgroup: the first error ends its siblings
+	golang.org/x/term v0.47.0 // whether a person watches: progress bars, prompts
 )
 
 require (
