@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/assist-move-assist/pgcofre/backup/manifest"
@@ -215,7 +217,8 @@ func (p *Plan) WriteText(w io.Writer) error {
 	} else {
 		fmt.Fprintf(&b, "Restores into the empty database %q:\n", p.Database)
 	}
-	fmt.Fprintf(&b, "  %d tables, %d rows, %d bytes (%d to read from the sink)\n", p.Tables, p.Rows, p.RawBytes, p.ReadBytes)
+	fmt.Fprintf(&b, "  %s, %s, %s (%s to read from the sink)\n", english.Plural(p.Tables, "table", ""),
+		english.Plural(int(p.Rows), "row", ""), humanize.IBytes(uint64(p.RawBytes)), humanize.IBytes(uint64(p.ReadBytes)))
 	list := func(title string, items []string) {
 		if len(items) > 0 {
 			fmt.Fprintf(&b, "%s:\n  %s\n", title, strings.Join(items, "\n  "))
