@@ -56,7 +56,7 @@ func (r *reader) readLargeObjects() error {
 	var groups []*largeObjects
 	var last *largeObjects
 	for _, row := range rows {
-		owner := r.role(row.Owner)
+		owner := r.roles[row.Owner]
 		if r.major < 17 || last == nil || len(last.oids) == maxGroup || last.owner != owner || !equalText(last.privileges.acl, row.ACL) {
 			last = &largeObjects{owner: owner, privileges: &privileges{acl: row.ACL, base: row.Default}}
 			groups = append(groups, last)

@@ -213,8 +213,8 @@ func TestRestores(t *testing.T) {
 			restore, dump := oracle.Client(t, 15), oracle.Client(t, 0)
 			srv := oracle.Server(t, major)
 			for _, b := range oracle.Databases {
-				if b.Drifts {
-					continue
+				if b.Drifts || b.Name == "many" && os.Getenv("PGCOFRE_LONG") == "" {
+					continue // restored by no one to the same, or to nothing new for half a minute
 				}
 				t.Run(b.Name, func(t *testing.T) {
 					source, target := b.Build(t, srv), oracle.Database(t, srv)

@@ -62,7 +62,7 @@ func (r *reader) readPublications() error {
 	for _, row := range rows {
 		p := &publication{
 			object: object{kind: kindPublication, cat: catalogID{pgPublication, row.OID}, name: row.Name},
-			owner:  r.role(row.Owner), options: row.Options,
+			owner:  r.roles[row.Owner], options: row.Options,
 		}
 		r.add(p)
 		r.selectObject(&p.object)

@@ -75,9 +75,6 @@ func (r *reader) readRoles() error {
 	return nil
 }
 
-// role is the name of a role that the archive will name.
-func (r *reader) role(oid uint32) string { return r.useRole(r.roles[oid]) }
-
 // useRole notes that the archive names a role.
 func (r *reader) useRole(name string) string {
 	if name != "" {

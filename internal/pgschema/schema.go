@@ -3,25 +3,29 @@ package pgschema
 import "github.com/assist-move-assist/pgcofre/backup/toc"
 
 // Options chooses what is read. The zero value reads the whole database.
-// Patterns are psql's, as pg_dump's -n, -N, -t and -T take them: * and ?,
-// a dot between schema and table, double quotes to keep case.
+//
+// Patterns are those of psql and pg_dump: * and ? stand for any text and any
+// character, double quotes keep case and take away special meaning, and a dot
+// stands between schema and table. A table's pattern without a dot matches in
+// every schema (pg_dump looks along the search path). A pattern of Schemas or
+// Tables that matches nothing is an error, one of the others a warning.
 type Options struct {
 	Schemas          []string // only these schemas and what is in them
-	ExcludeSchemas   []string
-	Tables           []string // only these tables
-	ExcludeTables    []string
+	ExcludeSchemas   []string // not these, nor what is in them
+	Tables           []string // only these tables, views and sequences
+	ExcludeTables    []string // not these tables, views and sequences
 	ExcludeTableData []string // the definition, not the rows
 
 	// ExcludeObjects leaves out single objects of kinds that cannot be
-	// reproduced, each as the error names it: "TEXT SEARCH PARSER app.words".
+	// reproduced, each as [UnsupportedError] names it: "SUBSCRIPTION orders".
 	ExcludeObjects []string
 }
 
 // Schema is a database's definition as archive entries, with what a backup
 // needs to know of its data.
 type Schema struct {
-	Version       int // server_version_num
-	Entries       []*toc.Entry
+	Version       int          // server_version_num
+	Entries       []*toc.Entry // in the order of restore
 	Tables        []*TableData
 	Sequences     []*Sequence
 	LargeObjects  []*LargeObjects

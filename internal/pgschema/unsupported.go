@@ -70,6 +70,7 @@ func (r *reader) refuseUnsupported() error {
 		return err
 	}
 	var refused []string
+	unused := slices.Clone(r.opts.ExcludeObjects)
 	for _, row := range rows {
 		id := catalogID{row.Class, row.OID}
 		if r.byCat[id] != nil || r.members[id] != nil {
@@ -85,9 +86,13 @@ func (r *reader) refuseUnsupported() error {
 		case !wanted:
 		case slices.Contains(r.opts.ExcludeObjects, name):
 			r.schema.Excluded = append(r.schema.Excluded, Exclusion{Kind: row.Kind, Name: name[len(row.Kind)+1:], Reason: "excluded by name"})
+			unused = slices.DeleteFunc(unused, func(s string) bool { return s == name })
 		case !slices.Contains(refused, name):
 			refused = append(refused, name)
 		}
+	}
+	for _, name := range unused {
+		r.schema.Warnings = append(r.schema.Warnings, fmt.Sprintf("%q names no object that could not be backed up: nothing was excluded by it", name))
 	}
 	if len(refused) > 0 {
 		return &UnsupportedError{Objects: refused}
