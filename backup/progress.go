@@ -32,6 +32,7 @@ type meter struct {
 	state  Progress
 
 	doneWeight, doneRaw int64 // finished tasks
+	shownDone, shownRaw int64 // reported already: what is tried again does not turn them back
 	running             map[*task]*runningTask
 }
 
@@ -107,6 +108,8 @@ func (m *meter) report(always bool) {
 		s.Raw += r.raw
 		s.Done += m.share(r)
 	}
+	m.shownDone, m.shownRaw = max(m.shownDone, s.Done), max(m.shownRaw, s.Raw)
+	s.Done, s.Raw = m.shownDone, m.shownRaw
 	if s.Phase == "copying" && s.Total > 0 && s.Done*50 > s.Total { // 2 % is the least to extrapolate from
 		spent := now.Sub(m.copyAt)
 		s.Left = time.Duration(float64(spent) * float64(s.Total-s.Done) / float64(s.Done))

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/assist-move-assist/pgcofre/backup/manifest"
 	"github.com/assist-move-assist/pgcofre/internal/codec"
 	"github.com/assist-move-assist/pgcofre/internal/pgschema"
 	"github.com/assist-move-assist/pgcofre/internal/pgsession"
@@ -145,15 +146,18 @@ func (d *dump) copyRange(ctx context.Context, c *connection, k *task, t *tableDu
 // countRows counts a table that was cut, in the same snapshot, so that a
 // range that was lost cannot pass.
 func (d *dump) countRows(ctx context.Context, c *connection, t *tableDump) error {
-	conn, err := c.locked(ctx, t.relation())
-	if err != nil {
-		return err
-	}
 	table := pgsession.QuoteIdent(t.Schema, t.Name)
-	if err := conn.QueryRow(ctx, "SELECT pg_catalog.count(*) FROM ONLY "+table).Scan(&t.count); err != nil {
-		return fmt.Errorf("counting table %s: %w", table, err)
-	}
-	return nil
+	_, err := d.w.retry(ctx, table, func() (none manifest.Object, err error) {
+		conn, err := c.locked(ctx, t.relation())
+		if err == nil {
+			err = conn.QueryRow(ctx, "SELECT pg_catalog.count(*) FROM ONLY "+table).Scan(&t.count)
+		}
+		if err != nil {
+			return none, c.broken(ctx, fmt.Errorf("counting table %s: %w", table, err))
+		}
+		return none, nil
+	})
+	return err
 }
 
 // digest is the table's: the sum over its ranges.
