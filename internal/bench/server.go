@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"os"
 	"os/exec"
@@ -98,8 +99,8 @@ func (s *server) self(ctx context.Context, role, database string, args ...string
 // other user reads the password.
 func (s *server) command(ctx context.Context, database, program string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, program, args...)
-	ssl := "disable"
-	if s.cfg.TLSConfig != nil {
+	ssl := "disable" // as our own connection came about, so that all pay the same
+	if _, ok := s.admin.PgConn().Conn().(*tls.Conn); ok {
 		ssl = "require"
 	}
 	cmd.Env = append(os.Environ(), "PGHOST="+s.cfg.Host, "PGPORT="+strconv.Itoa(int(s.cfg.Port)), "PGUSER="+s.cfg.User,

@@ -38,7 +38,8 @@ func (e *emitter) prerequisites() []Prerequisite {
 
 // absent adds what an object leads to that neither the archive nor the server brings.
 // The way goes through what is part of something else: row types, rules,
-// constraints, members of extensions.
+// constraints, members of extensions, the attributes of a composite type, which
+// has a row of pg_class without an entry of its own.
 func (e *emitter) absent(from dumpable, emitted, seen map[int]bool, found []dumpable) []dumpable {
 	for _, id := range from.obj().deps {
 		d := e.r.byID(id)
@@ -50,6 +51,14 @@ func (e *emitter) absent(from dumpable, emitted, seen map[int]bool, found []dump
 		case next.kind == kindPreDataBoundary, next.kind == kindPostDataBoundary:
 		case next.kind == kindDummyType, next.of != 0, next.extID != 0:
 			found = e.absent(d, emitted, seen, found)
+		case next.cat.class == pgClass && d.(*table).relkind == relComposite:
+			typ := find[*dataType](e.r, pgType, d.(*table).rowType)
+			if typ.has(compDefinition) {
+				found = e.absent(d, emitted, seen, found)
+			} else if !seen[typ.id] {
+				seen[typ.id] = true
+				found = append(found, typ)
+			}
 		case next.cat.oid >= firstNormalOID && !next.has(compDefinition):
 			found = append(found, d)
 		}
