@@ -28,6 +28,9 @@ const parted = `
 	CREATE TABLE app.audit_old () INHERITS (app.audit);
 	CREATE VIEW app.titles AS SELECT title, u.name FROM app.tasks JOIN auth.users u ON u.id = owner;
 	CREATE TABLE "Odd.Name"."T*" (a int, l auth.level);
+	CREATE TYPE auth.pair AS (a int, l auth.level);
+	CREATE TYPE app.wrapped AS (p auth.pair, n int);
+	CREATE VIEW app.unwrapped AS SELECT (ROW(1, NULL)::auth.pair).a;
 	CREATE TABLE public.plain (a int DEFAULT auth.uid());
 	CREATE PUBLICATION all_of_it FOR TABLE app.tasks, public.plain;
 	ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC;
@@ -91,6 +94,7 @@ func TestRecords(t *testing.T) {
 	wantNeeded := []pgschema.Prerequisite{
 		{Kind: "TYPE", Name: "auth.level", NeededBy: `TABLE "Odd.Name"."T*"`},
 		{Kind: "TABLE", Name: "auth.users", NeededBy: "VIEW app.titles"},
+		{Kind: "TYPE", Name: "auth.pair", NeededBy: "TYPE app.wrapped"},
 		{Kind: "FUNCTION", Name: "auth.uid", NeededBy: "TABLE public.plain"},
 	}
 	for _, want := range wantNeeded {

@@ -38,8 +38,7 @@ func (e *emitter) prerequisites() []Prerequisite {
 
 // absent adds what an object leads to that neither the archive nor the server brings.
 // The way goes through what is part of something else: row types, rules,
-// constraints, members of extensions, the attributes of a composite type, which
-// has a row of pg_class without an entry of its own.
+// constraints, members of extensions.
 func (e *emitter) absent(from dumpable, emitted, seen map[int]bool, found []dumpable) []dumpable {
 	for _, id := range from.obj().deps {
 		d := e.r.byID(id)
@@ -47,18 +46,19 @@ func (e *emitter) absent(from dumpable, emitted, seen map[int]bool, found []dump
 			continue
 		}
 		seen[id] = true
+		if t, ok := d.(*table); ok && t.relkind == relComposite {
+			// Its row of pg_class has no entry: the type stands for it.
+			if typ := find[*dataType](e.r, pgType, t.rowType); !typ.has(compDefinition) {
+				d = typ
+			} else {
+				found = e.absent(d, emitted, seen, found)
+				continue
+			}
+		}
 		switch next := d.obj(); {
 		case next.kind == kindPreDataBoundary, next.kind == kindPostDataBoundary:
 		case next.kind == kindDummyType, next.of != 0, next.extID != 0:
 			found = e.absent(d, emitted, seen, found)
-		case next.cat.class == pgClass && d.(*table).relkind == relComposite:
-			typ := find[*dataType](e.r, pgType, d.(*table).rowType)
-			if typ.has(compDefinition) {
-				found = e.absent(d, emitted, seen, found)
-			} else if !seen[typ.id] {
-				seen[typ.id] = true
-				found = append(found, typ)
-			}
 		case next.cat.oid >= firstNormalOID && !next.has(compDefinition):
 			found = append(found, d)
 		}
