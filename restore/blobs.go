@@ -2,6 +2,7 @@ package restore
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -15,14 +16,19 @@ import (
 const blobChunk = 1 << 20
 
 // blobs loads the large objects that a BLOBS entry's index lists, in one
-// transaction for each: pg_dump made them, empty, earlier in the archive.
+// transaction for each: pg_dump made them, empty, earlier in the archive. The
+// index is read to its end, where its checksum is proven, before it is believed.
 func (w *worker) blobs(ctx context.Context, e *toc.Entry) error {
 	index, err := proof.Open(ctx, w.restorer.Sink, w.set, e.File.String())
 	if err != nil {
 		return err
 	}
 	defer index.Close()
-	lines := bufio.NewScanner(index)
+	text, err := io.ReadAll(index)
+	if err != nil {
+		return err
+	}
+	lines := bufio.NewScanner(bytes.NewReader(text))
 	for lines.Scan() {
 		var oid uint32
 		var file string

@@ -1,0 +1,128 @@
+package backup_test
+
+import (
+	"context"
+	"net/url"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/assist-move-assist/pgcofre/backup/manifest"
+	"github.com/assist-move-assist/pgcofre/internal/oracle"
+	"github.com/assist-move-assist/pgcofre/internal/pgsession"
+	"github.com/assist-move-assist/pgcofre/internal/proof"
+	"github.com/assist-move-assist/pgcofre/remote"
+	"github.com/assist-move-assist/pgcofre/verify"
+)
+
+func config(t *testing.T, url string) *pgx.ConnConfig {
+	t.Helper()
+	cfg, err := pgx.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+func connect(t *testing.T, url string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	return conn
+}
+
+// value scans the one value of a query.
+func value[T any](t *testing.T, conn *pgx.Conn, sql string, args ...any) (v T) {
+	t.Helper()
+	if err := conn.QueryRow(t.Context(), sql, args...).Scan(&v); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	return v
+}
+
+// await asks again and again until the answer is yes.
+func await(t *testing.T, what string, yes func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for tick := time.NewTicker(10 * time.Millisecond); !yes(); {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("in vain: %s", what)
+		}
+	}
+}
+
+// database is a database with some tables, one of which is worth cutting.
+func database(t *testing.T, sql ...string) string {
+	t.Helper()
+	return oracle.Database(t, oracle.Server(t, 15), append([]string{`
+		CREATE TABLE people (id int PRIMARY KEY, name text NOT NULL);
+		INSERT INTO people SELECT i, 'pessoa ' || md5(i::text) FROM generate_series(1, 20000) AS i;
+		CREATE TABLE tasks (id int PRIMARY KEY, person int REFERENCES people);
+		INSERT INTO tasks SELECT i, i FROM generate_series(1, 1000) AS i`}, sql...)...)
+}
+
+// awaitNoBackend returns when none of our backends is in the database.
+func awaitNoBackend(t *testing.T, url string) {
+	t.Helper()
+	conn := connect(t, url)
+	await(t, "no backend is left", func() bool {
+		return value[int](t, conn, `SELECT count(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND application_name = $1`, pgsession.ApplicationName) == 0
+	})
+}
+
+// leavesNothing fails the test when the sink lists anything.
+func leavesNothing(t *testing.T, sink remote.RemoteSink) {
+	t.Helper()
+	for obj, err := range sink.List(t.Context(), "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Errorf("%s is left", obj.Name)
+	}
+}
+
+// intact fails the test unless Integrity proves the set, and gives its contents.
+func intact(t *testing.T, sink remote.RemoteSink, set *manifest.Manifest) *manifest.Contents {
+	t.Helper()
+	rep, err := (&verify.Verifier{Sink: sink}).Integrity(t.Context(), set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := rep.Err(); err != nil {
+		t.Fatal(err)
+	}
+	contents, err := proof.Contents(t.Context(), sink, set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return contents
+}
+
+// as is the URL with another user and password.
+func as(t *testing.T, target, user, password string) string {
+	t.Helper()
+	u, err := url.Parse(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword(user, password)
+	return u.String()
+}
+
+// missing skips the test, or fails it where everything is required.
+func missing(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("PGCOFRE_REQUIRE") == "all" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
+}
