@@ -49,14 +49,3 @@ func TestDatabasesRestore(t *testing.T) {
 		})
 	}
 }
-
-func TestRefusedBuild(t *testing.T) {
-	for _, major := range oracle.Majors {
-		t.Run(strconv.Itoa(major), func(t *testing.T) {
-			srv := oracle.Server(t, major)
-			for _, u := range oracle.Refused {
-				t.Run(u.Kind, func(t *testing.T) { u.Build(t, srv) })
-			}
-		})
-	}
-}

@@ -2,10 +2,7 @@ package pgschema_test
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -15,42 +12,13 @@ import (
 	"github.com/assist-move-assist/pgcofre/internal/pgsession"
 )
 
-// TestOtherKindsSameAsPgDump is TestSameAsPgDump for what few application
-// databases hold: rare kinds, and objects that depend on each other in loops.
-func TestOtherKindsSameAsPgDump(t *testing.T) {
-	for _, file := range []string{"otherkinds.sql", "loops.sql"} {
-		sql, err := os.ReadFile(filepath.Join("testdata", file))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, tools := range oracle.Clients() {
-			t.Run(file+"/"+strconv.Itoa(tools.Major), func(t *testing.T) {
-				t.Parallel()
-				srv := oracle.Server(t, tools.Major)
-				oracle.Roles(t, srv)
-				target := oracle.Database(t, srv, string(sql))
-				ours := sameAsPgDump(t, tools, target)
-
-				copied := oracle.Database(t, srv)
-				oracle.Restore(t, tools, copied, ours)
-				sameText(t, oracle.Dump(t, tools, copied), oracle.Dump(t, tools, target))
-			})
-		}
-	}
-}
-
 // TestReadAsOrdinaryRole: the catalogs can be read without being superuser;
 // what the server hides then is warned of, what cannot be backed up is refused
 // all the same.
 func TestReadAsOrdinaryRole(t *testing.T) {
-	sql, err := os.ReadFile(filepath.Join("testdata", "otherkinds.sql"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	i := slices.IndexFunc(oracle.Databases, func(b oracle.Builder) bool { return b.Name == "otherkinds" })
 	for _, major := range []int{oracle.Majors[0], 0} { // the oldest, the newest
-		srv := oracle.Server(t, major)
-		oracle.Roles(t, srv)
-		target := oracle.Database(t, srv, string(sql))
+		target := oracle.Databases[i].Build(t, oracle.Server(t, major))
 		s, err := readAs(t, target, "regress_pgcofre_reader")
 		if err != nil {
 			t.Fatal(err)
