@@ -33,15 +33,9 @@ const (
 
 // contestants are all, dumps before the restores that need them.
 func contestants(o *options) ([]*contestant, error) {
-	var stock oracle.Tools
-	for _, t := range oracle.Clients() {
-		if t.Major > stock.Major {
-			stock = t
-		}
-	}
-	if stock.Major < 16 {
-		return nil, fmt.Errorf("the newest stock client found is %d; clients of 16 or newer are needed, which know zstd: list their bin folder in %s",
-			stock.Major, oracle.ClientsVariable)
+	stock, err := newest(oracle.Clients())
+	if err != nil {
+		return nil, err
 	}
 	jobs := strconv.Itoa(o.jobs)
 	dump := func(args ...string) func(context.Context, *server, string, string) (*exec.Cmd, error) {
@@ -70,6 +64,20 @@ func contestants(o *options) ([]*contestant, error) {
 		}},
 	}
 	return all, nil
+}
+
+// newest is the newest of the stock clients, which must know zstd.
+func newest(found []oracle.Tools) (stock oracle.Tools, err error) {
+	for _, t := range found {
+		if t.Major > stock.Major {
+			stock = t
+		}
+	}
+	if stock.Major < 16 {
+		return stock, fmt.Errorf("the newest stock clients found are of major %d (0: none); 16 or newer are needed, which know zstd: apt-get install postgresql-client-18, or list their bin folder in %s",
+			stock.Major, oracle.ClientsVariable)
+	}
+	return stock, nil
 }
 
 // self is our own dump or restore.
