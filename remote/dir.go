@@ -128,9 +128,13 @@ func (d *Dir) GetRange(ctx context.Context, name string, offset, length int64) (
 		if _, err := statObject(root, name); err != nil {
 			return err
 		}
-		f, err := root.Open(name)
+		// Whatever has taken the file's place since must not make us wait.
+		f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 		if err != nil {
 			return missing(err)
+		}
+		if fi, err := f.Stat(); err != nil || !fi.Mode().IsRegular() {
+			return errors.Join(err, f.Close(), fmt.Errorf("%s is no longer a regular file", name))
 		}
 		if _, err := f.Seek(offset, io.SeekStart); err != nil {
 			return errors.Join(err, f.Close())

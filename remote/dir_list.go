@@ -17,7 +17,8 @@ func (d *Dir) List(ctx context.Context, prefix string) iter.Seq2[Object, error] 
 }
 
 // ListLevel lists one level; see [LevelLister]. It looks into each folder only
-// until it has found one object.
+// until it has found one object; one that it cannot look into it gives as well,
+// so that one damaged folder does not hide the others.
 func (d *Dir) ListLevel(ctx context.Context, prefix string) iter.Seq2[Object, error] {
 	return d.list(ctx, prefix, true)
 }
@@ -108,20 +109,29 @@ func (w *walker) object(root *os.Root, elem, name string) (more bool, err error)
 
 // below gives what a folder holds, or the folder itself if it holds anything.
 func (w *walker) below(root *os.Root, elem, name string) (more bool, err error) {
+	if !w.level {
+		return w.inside(root, elem, name)
+	}
+	found := false
+	first := &walker{ctx: w.ctx, yield: func(Object) bool { found = true; return false }}
+	_, err = first.inside(root, elem, name)
+	if err := w.ctx.Err(); err != nil {
+		return false, err
+	}
+	if err == nil && !found {
+		return true, nil
+	}
+	return w.yield(Object{Name: name}), nil
+}
+
+// inside walks one folder of root.
+func (w *walker) inside(root *os.Root, elem, name string) (more bool, err error) {
 	sub, err := openFolder(root, elem)
 	if err != nil {
 		return true, ignoreMissing(err)
 	}
 	defer sub.Close()
-	if !w.level {
-		return w.folder(sub, name)
-	}
-	found := false
-	first := &walker{ctx: w.ctx, yield: func(Object) bool { found = true; return false }}
-	if _, err := first.folder(sub, name); err != nil || !found {
-		return true, err
-	}
-	return w.yield(Object{Name: name}), nil
+	return w.folder(sub, name)
 }
 
 // openFolder opens a folder inside root, but not a symbolic link to one: what

@@ -86,6 +86,10 @@ func ListLevel(ctx context.Context, sink RemoteSink, prefix string) iter.Seq2[Ob
 				yield(Object{}, err)
 				return
 			}
+			if !strings.HasPrefix(obj.Name, prefix) {
+				yield(Object{}, &Error{Op: "list", Name: prefix, Err: fmt.Errorf("the sink gives %q, which does not begin so", obj.Name)})
+				return
+			}
 			if folder != "" && strings.HasPrefix(obj.Name, folder) {
 				continue
 			}
