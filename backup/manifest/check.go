@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 	"unicode"
 
@@ -31,12 +30,13 @@ func (e *NewerFormatError) Error() string {
 func checkFormat(b []byte) error {
 	var head struct {
 		Format   int
-		Producer any
+		Producer json.RawMessage
 	}
 	err := json.Unmarshal(b, &head)
 	switch {
 	case head.Format > FormatVersion:
-		producer, _ := head.Producer.(string)
+		var producer string
+		_ = json.Unmarshal(head.Producer, &producer) // it says, or it does not
 		return &NewerFormatError{head.Format, producer}
 	case err != nil:
 		return fmt.Errorf("manifest: %w", err)
@@ -75,16 +75,18 @@ func (m *Manifest) check() error {
 
 // checkRelated checks the names of other sets.
 func (m *Manifest) checkRelated() error {
-	for i, p := range m.Parents {
+	named := map[string]bool{m.ID: true}
+	for _, p := range m.Parents {
 		if err := CheckID(p.ID); err != nil {
 			return fmt.Errorf("parent: %w", err)
 		}
 		if !isSHA256(p.SHA256) {
 			return fmt.Errorf("parent %s: sha256 %q is not one", p.ID, p.SHA256)
 		}
-		if p.ID == m.ID || slices.ContainsFunc(m.Parents[:i], func(o Parent) bool { return o.ID == p.ID }) {
+		if named[p.ID] {
 			return fmt.Errorf("parent %s is the set itself, or named twice", p.ID)
 		}
+		named[p.ID] = true
 	}
 	for _, r := range m.Refs {
 		if err := CheckID(r.Set); err != nil {

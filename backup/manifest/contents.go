@@ -16,6 +16,10 @@ const ContentsName = "contents.json"
 // MaxContentsSize is the most that contents may take uncompressed, in bytes.
 const MaxContentsSize = 256 << 20
 
+// maxContentsValues is the most values that contents may have: a hundred
+// thousand tables of sixty columns.
+const maxContentsValues = 8_000_000
+
 // Contents says what a set of a database holds. Names are as in the database's
 // catalogs, not quoted, in the client encoding of Settings.
 type Contents struct {
@@ -111,11 +115,11 @@ type Export struct {
 
 // ParseContents reads contents and checks what can be checked without the set.
 func ParseContents(b []byte) (*Contents, error) {
-	if len(b) > MaxContentsSize {
-		return nil, fmt.Errorf("contents of %d bytes: at most %d are allowed", len(b), MaxContentsSize)
-	}
 	c := new(Contents)
-	err := unmarshal(b, c)
+	err := checkSize(b, MaxContentsSize, maxContentsValues)
+	if err == nil {
+		err = unmarshal(b, c)
+	}
 	if err == nil {
 		err = c.check()
 	}

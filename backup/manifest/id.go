@@ -10,10 +10,12 @@ import (
 
 const idTime = "20060102T150405Z"
 
-// NewID names a new set: "full/20250808T020000Z-k7f3" is of kind Full, was
-// started at that second of UTC, and has four random characters.
+// NewID names a new set: "full/20250808T020000Z-k7f3m2xa" is of kind Full, was
+// started at that second of UTC, and has eight random characters. Nothing but
+// these keeps two runs apart that cron starts in the same second, and that
+// would overwrite each other's objects.
 func NewID(kind Kind, start time.Time) string {
-	return string(kind) + "/" + start.UTC().Format(idTime) + "-" + strings.ToLower(rand.Text()[:4])
+	return string(kind) + "/" + start.UTC().Format(idTime) + "-" + strings.ToLower(rand.Text()[:8])
 }
 
 // CheckID tells whether id has the form that NewID gives. The random part may

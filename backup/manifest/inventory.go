@@ -18,12 +18,10 @@ type Inventory struct {
 // ErrNoSet is returned by [Inventory.Find] when no set answers the reference.
 var ErrNoSet = errors.New("no such backup set")
 
-func newInventory(found []finding) (*Inventory, error) {
+func newInventory(found []finding) *Inventory {
 	inv := new(Inventory)
 	for _, f := range found {
 		switch {
-		case f.err != nil:
-			return nil, f.err
 		case f.set != nil:
 			inv.Sets = append(inv.Sets, f.set)
 		case f.damaged != nil:
@@ -37,7 +35,7 @@ func newInventory(found []finding) (*Inventory, error) {
 	})
 	slices.SortFunc(inv.Damaged, func(a, b Damaged) int { return cmp.Compare(a.ID, b.ID) })
 	slices.SortFunc(inv.Strays, func(a, b Stray) int { return cmp.Compare(a.ID, b.ID) })
-	return inv, nil
+	return inv
 }
 
 // Sources lists the names of all sources, sorted.

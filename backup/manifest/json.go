@@ -3,6 +3,7 @@ package manifest
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"strings"
 	"unicode/utf8"
@@ -30,6 +31,37 @@ func unmarshal[T any](b []byte, v *T) error {
 	}
 	*v = mapStrings(reflect.ValueOf(*v), disarm).Interface().(T)
 	return nil
+}
+
+// checkSize bounds the memory that a JSON text can take when it is read, by its
+// bytes and its values: "{}," takes three bytes, and what it stands for hundreds.
+func checkSize(b []byte, bytes, values int) error {
+	if len(b) > bytes {
+		return fmt.Errorf("%d bytes, at most %d are allowed", len(b), bytes)
+	}
+	if n := countValues(b); n > values {
+		return fmt.Errorf("%d values, at most %d are allowed", n, values)
+	}
+	return nil
+}
+
+// countValues counts the members and elements of all objects and arrays in a
+// JSON text, by the commas between them.
+func countValues(b []byte) int {
+	n, quoted := 1, false
+	for i := 0; i < len(b); i++ {
+		switch b[i] {
+		case '"':
+			quoted = !quoted
+		case '\\':
+			i++ // what it escapes, in a string
+		case ',':
+			if !quoted {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 func armor(s string) string {

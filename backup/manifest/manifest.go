@@ -28,6 +28,10 @@ const Name = "manifest.json"
 // MaxSize is the most that a manifest may take, in bytes.
 const MaxSize = 64 << 20
 
+// maxValues is the most values that a manifest may have: four for each of the
+// objects that MaxSize has room for, and some.
+const maxValues = 2_000_000
+
 // Kind says what sort of thing a set holds. It is the sink's top folder.
 type Kind string
 
@@ -124,8 +128,8 @@ type Database struct {
 // without its sink. A newer format is a [*NewerFormatError]. Fields that it
 // does not know are passed over.
 func Parse(b []byte) (*Manifest, error) {
-	if len(b) > MaxSize {
-		return nil, fmt.Errorf("manifest of %d bytes: at most %d are allowed", len(b), MaxSize)
+	if err := checkSize(b, MaxSize, maxValues); err != nil {
+		return nil, fmt.Errorf("manifest: %w", err)
 	}
 	if err := checkFormat(b); err != nil {
 		return nil, err

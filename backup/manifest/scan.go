@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -18,7 +19,8 @@ import (
 const scanJobs = 16
 
 // Damaged is a set whose manifest is there but cannot be used: it cannot be
-// read, is not whole, belongs to another set, or is of a newer format.
+// read, is not whole, belongs to another set, or is of a newer format. So is
+// one that cannot be told from an unfinished one, as its folder cannot be listed.
 type Damaged struct {
 	ID  string
 	Err error // a *DamageError, a *NewerFormatError, or the sink's
@@ -35,8 +37,8 @@ type Stray struct {
 
 // Scan reads every manifest of a sink. It lists the folders of the known kinds
 // and reads what is in those that have a set's name, several at a time; it
-// leaves everything else in the sink alone. An error says that the listing
-// failed or ctx is done; a manifest that cannot be used is an entry in
+// leaves everything else in the sink alone. An error says that the listing of
+// a kind failed or ctx is done; what is wrong with one set is an entry in
 // [Inventory.Damaged] instead.
 func Scan(ctx context.Context, sink remote.RemoteSink) (*Inventory, error) {
 	var ids []string
@@ -45,11 +47,13 @@ func Scan(ctx context.Context, sink remote.RemoteSink) (*Inventory, error) {
 			if err != nil {
 				return nil, fmt.Errorf("listing the sets of kind %s: %w", kind, err)
 			}
-			if id, folder := strings.CutSuffix(obj.Name, "/"); folder && CheckID(id) == nil {
+			if id, folder := strings.CutSuffix(obj.Name, "/"); folder && CheckID(id) == nil && KindOf(id) == kind {
 				ids = append(ids, id)
 			}
 		}
 	}
+	slices.Sort(ids)
+	ids = slices.Compact(ids) // a sink that lists out of order gives some twice
 
 	found := make([]finding, len(ids))
 	next := make(chan int)
@@ -69,7 +73,7 @@ func Scan(ctx context.Context, sink remote.RemoteSink) (*Inventory, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	return newInventory(found)
+	return newInventory(found), nil
 }
 
 // finding is what a set's folder turned out to be; all nil if it is gone.
@@ -77,7 +81,6 @@ type finding struct {
 	set     *Manifest
 	damaged *Damaged
 	stray   *Stray
-	err     error
 }
 
 func look(ctx context.Context, sink remote.RemoteSink, id string) finding {
@@ -85,12 +88,12 @@ func look(ctx context.Context, sink remote.RemoteSink, id string) finding {
 	if errors.Is(err, fs.ErrNotExist) {
 		var stray *Stray
 		var committed bool
-		if stray, committed, err = measure(ctx, sink, id); !committed {
-			return finding{stray: stray, err: err}
+		stray, committed, err = measure(ctx, sink, id)
+		if err == nil && !committed {
+			return finding{stray: stray}
 		}
-		set, err = read(ctx, sink, id) // the run ended while we looked
-		if errors.Is(err, fs.ErrNotExist) {
-			return finding{}
+		if committed {
+			set, err = read(ctx, sink, id) // the run ended while we looked
 		}
 	}
 	if err != nil {
