@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/assist-move-assist/pgcofre/internal/oracle"
 	"github.com/assist-move-assist/pgcofre/verify/scratch"
 )
 
@@ -40,7 +39,7 @@ func need(t *testing.T) {
 	t.Helper()
 	_, err := scratch.Find(0)
 	if err == nil {
-		_, err = newest(oracle.Clients())
+		_, err = newestClients()
 	}
 	switch {
 	case err != nil && os.Getenv("PGCOFRE_REQUIRE") == "all":

@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-
-	"github.com/assist-move-assist/pgcofre/internal/oracle"
 )
 
 // contestant is one way to dump or to restore. Of each kind the first is ours.
@@ -33,17 +31,17 @@ const (
 
 // contestants are all, dumps before the restores that need them.
 func contestants(o *options) ([]*contestant, error) {
-	stock, err := newest(oracle.Clients())
+	stock, err := newestClients()
 	if err != nil {
 		return nil, err
 	}
 	jobs := strconv.Itoa(o.jobs)
 	dump := func(args ...string) func(context.Context, *server, string, string) (*exec.Cmd, error) {
 		return func(ctx context.Context, s *server, database, path string) (*exec.Cmd, error) {
-			return s.command(ctx, database, stock.PgDump, append(args, "-f", path)...), nil
+			return s.command(ctx, database, stock.pgDump, append(args, "-f", path)...), nil
 		}
 	}
-	client := " (" + strconv.Itoa(stock.Major) + ")"
+	client := " (" + strconv.Itoa(stock.major) + ")"
 	all := []*contestant{
 		{name: ours, needed: true, stored: true, command: func(ctx context.Context, s *server, database, path string) (*exec.Cmd, error) {
 			return o.self(ctx, s, "dump", database, path, jobs), nil
@@ -51,33 +49,19 @@ func contestants(o *options) ([]*contestant, error) {
 		{name: "pg_dump -Fc" + client, stored: true, command: dump("-Fc")},
 		{name: "pg_dump -Fd -j gzip" + client, stored: true, command: dump("-Fd", "-j", jobs)},
 		{name: bestOut + client, needed: true, stored: true, command: dump("-Fd", "-j", jobs, "--compress=zstd:1")},
-		{name: "COPY to nowhere, psql" + client, command: floor(stock.Psql, o.jobs)},
+		{name: "COPY to nowhere, psql" + client, command: floor(stock.psql, o.jobs)},
 		{name: ours, restore: true, needed: true, set: ours, command: func(ctx context.Context, s *server, database, path string) (*exec.Cmd, error) {
 			return o.self(ctx, s, "restore", database, path, jobs), nil
 		}},
 		{name: "pg_restore -j" + client + ", set of pgcofre", restore: true, set: ours, command: func(ctx context.Context, s *server, database, path string) (*exec.Cmd, error) {
 			set, err := setFolder(path)
-			return s.command(ctx, database, stock.PgRestore, "-j", jobs, "-d", database, set), err
+			return s.command(ctx, database, stock.pgRestore, "-j", jobs, "-d", database, set), err
 		}},
 		{name: "pg_restore -j" + client + ", zstd:1 of pg_dump", restore: true, set: bestOut + client, command: func(ctx context.Context, s *server, database, path string) (*exec.Cmd, error) {
-			return s.command(ctx, database, stock.PgRestore, "-j", jobs, "-d", database, path), nil
+			return s.command(ctx, database, stock.pgRestore, "-j", jobs, "-d", database, path), nil
 		}},
 	}
 	return all, nil
-}
-
-// newest is the newest of the stock clients, which must know zstd.
-func newest(found []oracle.Tools) (stock oracle.Tools, err error) {
-	for _, t := range found {
-		if t.Major > stock.Major {
-			stock = t
-		}
-	}
-	if stock.Major < 16 {
-		return stock, fmt.Errorf("the newest stock clients found are of major %d (0: none); 16 or newer are needed, which know zstd: apt-get install postgresql-client-18, or list their bin folder in %s",
-			stock.Major, oracle.ClientsVariable)
-	}
-	return stock, nil
 }
 
 // self is our own dump or restore.
