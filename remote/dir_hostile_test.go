@@ -44,7 +44,7 @@ func TestDirGetNeverWaits(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for range 2000 {
+		for range 30_000 {
 			rc, err := dir.Get(t.Context(), "a")
 			if err != nil {
 				continue
