@@ -1,12 +1,10 @@
 package restore
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/assist-move-assist/pgcofre/backup/toc"
 	"github.com/assist-move-assist/pgcofre/internal/proof"
@@ -19,34 +17,15 @@ const blobChunk = 1 << 20
 // transaction for each: pg_dump made them, empty, earlier in the archive. The
 // index is read to its end, where its checksum is proven, before it is believed.
 func (w *worker) blobs(ctx context.Context, e *toc.Entry) error {
-	index, err := proof.Open(ctx, w.restorer.Sink, w.set, e.File.String())
-	if err != nil {
-		return err
-	}
-	defer index.Close()
-	text, err := io.ReadAll(index)
-	if err != nil {
-		return err
-	}
-	lines := bufio.NewScanner(bytes.NewReader(text))
-	for lines.Scan() {
-		var oid uint32
-		var file string
-		if _, err := fmt.Sscanf(lines.Text(), "%d %s", &oid, &file); err != nil || strings.ContainsRune(file, '/') {
-			return &proof.DamageError{Set: w.Set, Object: e.File.String(), Err: fmt.Errorf("line %q names no large object", lines.Text())}
-		}
-		if err := w.blob(ctx, oid, file); err != nil {
+	return proof.LargeObjects(ctx, w.restorer.Sink, w.set, e.File.String(), func(oid uint32, object string) error {
+		if err := w.blob(ctx, oid, object); err != nil {
 			return fmt.Errorf("restoring large object %d: %w", oid, err)
 		}
-	}
-	return lines.Err()
+		return nil
+	})
 }
 
-func (w *worker) blob(ctx context.Context, oid uint32, file string) error {
-	name, ok := proof.Stored(w.set, file)
-	if !ok {
-		return &proof.DamageError{Set: w.Set, Object: file, Err: fmt.Errorf("the manifest does not list it")}
-	}
+func (w *worker) blob(ctx context.Context, oid uint32, name string) error {
 	obj, err := proof.Open(ctx, w.restorer.Sink, w.set, name)
 	if err != nil {
 		return err

@@ -2,7 +2,6 @@ package restore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -80,10 +79,7 @@ func (a *apply) graph(later map[*toc.Entry]bool) ([]*node, error) {
 func (a *apply) step(e *toc.Entry) (run func(context.Context, *worker) error, weight int64, err error) {
 	switch e.Desc {
 	case "TABLE DATA":
-		name, ok := proof.Stored(a.set, e.File.String())
-		if !ok {
-			return nil, 0, &proof.DamageError{Set: a.Set, Object: e.File.String(), Err: errors.New("the manifest does not list it")}
-		}
+		name, _ := proof.Stored(a.set, e.File.String()) // it is there: the plan looked
 		obj, _ := a.set.Object(name)
 		return func(ctx context.Context, w *worker) error { return w.load(ctx, e, name) }, obj.Raw, nil
 	case "BLOBS":
@@ -101,7 +97,10 @@ func (w *worker) load(ctx context.Context, e *toc.Entry, name string) error {
 	}
 	defer obj.Close()
 	rows := codec.NewRowReader(obj)
-	sql := strings.TrimRight(e.Copy.String(), ";\n ")
+	sql, err := e.CopyFrom()
+	if err != nil {
+		return err
+	}
 	in := &countingReader{r: rows, meter: w.meter}
 	tag, err := w.conn.PgConn().CopyFrom(ctx, in, sql)
 	if in.err != nil {

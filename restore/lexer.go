@@ -21,7 +21,7 @@ type token struct {
 // name is the identifier that a word or quoted token stands for.
 func (t token) name() string {
 	if t.kind == quoted {
-		return strings.ReplaceAll(t.text[1:len(t.text)-1], `""`, `"`)
+		return strings.ReplaceAll(strings.TrimSuffix(t.text[1:], `"`), `""`, `"`)
 	}
 	return strings.ToLower(t.text)
 }

@@ -95,6 +95,9 @@ func (r *Restorer) Plan(ctx context.Context, set *manifest.Manifest, opts *Optio
 	if p.archive, err = proof.Archive(ctx, r.Sink, set); err != nil {
 		return nil, err
 	}
+	if bad := proof.CheckArchive(set, p.contents, p.archive); len(bad) > 0 {
+		return nil, bad[0]
+	}
 	p.describe()
 	conn, t, err := openTarget(ctx, r.Target)
 	if err != nil {

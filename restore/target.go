@@ -84,7 +84,7 @@ func (t *target) checkEmpty(ctx context.Context, conn *pgx.Conn, encoding string
 			  FROM pg_catalog.pg_largeobject_metadata
 			UNION ALL SELECT 'pg_catalog.pg_publication'::pg_catalog.regclass, oid, 'publication ' || pubname FROM pg_catalog.pg_publication)
 		SELECT what::pg_catalog.text FROM mine
-		WHERE oid >= 16384 AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+		WHERE (oid >= 16384 OR class = 'pg_catalog.pg_largeobject'::pg_catalog.regclass) AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
 			WHERE d.classid = mine.class AND d.objid = mine.oid AND d.deptype = 'e')
 		ORDER BY oid LIMIT 6`)
 	if err != nil {
