@@ -1,7 +1,6 @@
 package restore
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -14,8 +13,7 @@ import (
 const blobChunk = 1 << 20
 
 // blobs loads the large objects that a BLOBS entry's index lists, in one
-// transaction for each: pg_dump made them, empty, earlier in the archive. The
-// index is read to its end, where its checksum is proven, before it is believed.
+// transaction for each: pg_dump made them, empty, earlier in the archive.
 func (w *worker) blobs(ctx context.Context, e *toc.Entry) error {
 	return proof.LargeObjects(ctx, w.restorer.Sink, w.set, e.File.String(), func(oid uint32, object string) error {
 		if err := w.blob(ctx, oid, object); err != nil {

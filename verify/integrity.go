@@ -1,7 +1,6 @@
 package verify
 
 import (
-	"bufio"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -32,6 +31,7 @@ func (v *Verifier) Integrity(ctx context.Context, set *manifest.Manifest) (*Repo
 		rep:   &Report{Set: set.ID, Start: time.Now().UTC(), Objects: len(set.Objects), Bytes: set.StoredSize()},
 		rows:  map[string]codec.Digest{},
 		files: map[string][]byte{},
+		bad:   map[string]bool{},
 	}
 	if err := i.run(ctx); err != nil {
 		return nil, err
@@ -52,6 +52,7 @@ type integrity struct {
 	mu    sync.Mutex
 	rows  map[string]codec.Digest // by object name
 	files map[string][]byte       // large objects, by object name
+	bad   map[string]bool         // objects that were found damaged
 }
 
 // reading is how one object is read, apart from its checksum.
@@ -70,61 +71,64 @@ func (i *integrity) run(ctx context.Context) (err error) {
 	if err := i.damaged(err); err != nil {
 		return err
 	}
-	if i.contents == nil || i.archive == nil {
-		return nil // found damaged: nothing else can be judged by them
+	judged := i.contents != nil && i.archive != nil // else the checksums alone can be
+	how := map[string]reading{}
+	if judged {
+		for _, d := range proof.CheckArchive(i.set, i.contents, i.archive) {
+			i.damaged(d)
+		}
+		how = i.roles()
 	}
-	how := i.roles()
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(i.jobs())
-	for _, obj := range i.set.Objects {
-		g.Go(func() error {
-			defer i.meter.add(obj.Size, false)
-			return i.damaged(i.read(gctx, obj.Name, how[obj.Name]))
-		})
-	}
-	if err := g.Wait(); err != nil {
+	if err := i.readAll(ctx, how); err != nil || !judged {
 		return err
 	}
 	i.checkTables()
 	return i.checkBlobs(ctx)
 }
 
+// readAll reads every object, those of contents.json and toc.dat aside: they
+// were.
+func (i *integrity) readAll(ctx context.Context, how map[string]reading) error {
+	contents, _ := proof.Stored(i.set, manifest.ContentsName)
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(i.jobs())
+	for _, obj := range i.set.Objects {
+		if obj.Name == contents || obj.Name == toc.FileName {
+			i.meter.add(obj.Size, false)
+			continue
+		}
+		g.Go(func() error {
+			defer i.meter.add(obj.Size, false)
+			return i.damaged(i.read(ctx, obj.Name, how[obj.Name]))
+		})
+	}
+	return g.Wait()
+}
+
 // damaged turns damage into a finding, and gives back any other error.
 func (i *integrity) damaged(err error) error {
 	var d *proof.DamageError
 	if errors.As(err, &d) {
+		i.mu.Lock()
+		i.bad[d.Object] = true
+		i.mu.Unlock()
 		i.rep.find("object "+d.Object, "%v", d.Err)
 		return nil
 	}
 	return err
 }
 
-// roles says which objects hold rows and which large objects, and finds
-// entries whose object is missing.
+// roles says which objects hold rows and which large objects.
 func (i *integrity) roles() map[string]reading {
 	how := map[string]reading{}
-	listed := map[string]bool{}
 	for _, t := range i.contents.Tables {
 		for _, name := range t.Objects {
 			how[name] = tableRows
-			listed[name] = true
 		}
 	}
 	for _, obj := range i.set.Objects {
 		if isBlob(obj.Name) {
 			how[obj.Name] = largeObject
-		}
-	}
-	for _, e := range i.archive.Entries {
-		if e.File.String() == "" {
-			continue
-		}
-		name, ok := proof.Stored(i.set, e.File.String())
-		switch {
-		case !ok:
-			i.rep.find("object "+e.File.String(), "the archive's entry %s needs it, the manifest does not list it", e)
-		case e.Desc == "TABLE DATA" && !listed[name]:
-			i.rep.find("object "+name, "the archive has rows in it that contents.json does not know of")
 		}
 	}
 	return how
@@ -181,12 +185,9 @@ func (i *integrity) checkTables() {
 			continue
 		}
 		var sum codec.Digest
-		whole := len(t.Objects) > 0
+		whole := true
 		for _, name := range t.Objects {
 			d, ok := i.rows[name]
-			if _, stored := i.set.Object(name); !stored {
-				i.rep.find("object "+name, "table %s.%s has rows in it, the manifest does not list it", t.Schema, t.Name)
-			}
 			whole = whole && ok
 			sum.Merge(d)
 		}
@@ -206,10 +207,16 @@ func (i *integrity) checkTables() {
 func (i *integrity) checkBlobs(ctx context.Context) error {
 	var sum codec.Digest
 	for _, e := range i.archive.Entries {
-		if e.Desc != "BLOBS" {
+		if e.Desc != "BLOBS" || i.bad[e.File.String()] {
 			continue
 		}
-		if err := i.damaged(i.sumBlobs(ctx, e.File.String(), &sum)); err != nil {
+		err := proof.LargeObjects(ctx, i.Sink, i.set, e.File.String(), func(oid uint32, object string) error {
+			if b, ok := i.files[object]; ok {
+				sum.AddRow(proof.BlobRow(oid, b))
+			}
+			return nil
+		})
+		if err := i.damaged(err); err != nil {
 			return err
 		}
 	}
@@ -218,28 +225,4 @@ func (i *integrity) checkBlobs(ctx context.Context) error {
 	}
 	i.rep.LargeObjects = sum.Rows
 	return nil
-}
-
-func (i *integrity) sumBlobs(ctx context.Context, index string, sum *codec.Digest) error {
-	if _, ok := i.set.Object(index); !ok {
-		return nil // a finding already
-	}
-	obj, err := proof.Open(ctx, i.Sink, i.set, index)
-	if err != nil {
-		return err
-	}
-	defer obj.Close()
-	lines := bufio.NewScanner(obj)
-	for lines.Scan() {
-		var oid uint32
-		var file string
-		if _, err := fmt.Sscanf(lines.Text(), "%d %s", &oid, &file); err != nil {
-			return &proof.DamageError{Set: i.set.ID, Object: index, Err: fmt.Errorf("line %q names no large object", lines.Text())}
-		}
-		name, _ := proof.Stored(i.set, file)
-		if b, ok := i.files[name]; ok {
-			sum.AddRow(proof.BlobRow(oid, b))
-		}
-	}
-	return lines.Err()
 }

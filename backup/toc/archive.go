@@ -3,6 +3,7 @@ package toc
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -182,6 +183,22 @@ func (e *Entry) String() string {
 	}
 	return e.Desc + " " + e.Namespace.S + "." + e.Tag
 }
+
+// CopyFrom returns the statement that takes the rows of a TABLE DATA entry, to
+// be sent as COPY data. It is an error if Copy is anything but what pg_dump
+// writes there (src/bin/pg_dump/pg_dump.c, dumpTableData), such as a statement
+// that reads a file or the output of a program of the server's.
+func (e *Entry) CopyFrom() (string, error) {
+	if !copyFrom.MatchString(e.Copy.S) {
+		return "", fmt.Errorf("entry %v: its rows would be given to %.80q, which is no COPY table FROM stdin", e, e.Copy.S)
+	}
+	return strings.TrimSuffix(e.Copy.S, ";\n"), nil
+}
+
+// copyFrom matches COPY with a table and a list of columns. Names that are not
+// quoted have none but these characters: see quote_identifier in
+// src/backend/utils/adt/ruleutils.c.
+var copyFrom = regexp.MustCompile(`^COPY (?:[a-z0-9_.,() ]|"[^"]*")+ FROM stdin;\n$`)
 
 // check refuses entries that pg_restore would stumble over. Dependencies on
 // entries that the archive does not have are usual: pg_dump keeps them when

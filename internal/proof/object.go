@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -14,20 +15,23 @@ import (
 	"github.com/assist-move-assist/pgcofre/remote"
 )
 
-// mostIndex bounds an object that is read whole into memory.
-const mostIndex = 1 << 30
+// maxArchive is the most that a toc.dat may take, in bytes, as it is held in
+// memory.
+const maxArchive = 1 << 30
 
 // DamageError is what the public packages return for damage.
 type DamageError = manifest.DamageError
 
 // Object reads one object of a set, decompressed. Its last Read returns io.EOF
-// only if every stored byte was what the manifest says, else a *DamageError.
+// only if every stored byte was what the manifest says, else a *DamageError;
+// an object that is longer, before or after decompression, ends there.
 type Object struct {
 	set  string
 	want manifest.Object
 	body io.ReadCloser
 	dec  *codec.Reader
 	sink sinkReader
+	raw  int64 // bytes read
 	err  error // sticky
 }
 
@@ -36,7 +40,7 @@ type Object struct {
 func Open(ctx context.Context, sink remote.RemoteSink, m *manifest.Manifest, name string) (*Object, error) {
 	want, ok := m.Object(name)
 	if !ok {
-		return nil, &DamageError{Set: m.ID, Object: name, Err: errors.New("the manifest does not list it")}
+		return nil, &DamageError{Set: m.ID, Object: name, Err: errUnlisted}
 	}
 	o := &Object{set: m.ID, want: want}
 	body, err := sink.Get(ctx, m.ID+"/"+name)
@@ -49,7 +53,7 @@ func Open(ctx context.Context, sink remote.RemoteSink, m *manifest.Manifest, nam
 	o.sink.r = body
 	if o.dec, err = codec.NewReader(&o.sink, codec.CompressionOf(name)); err != nil {
 		body.Close()
-		return nil, o.damage(err)
+		return nil, o.broken(err)
 	}
 	return o, nil
 }
@@ -60,15 +64,26 @@ func (o *Object) Read(p []byte) (int, error) {
 		return 0, o.err
 	}
 	n, err := o.dec.Read(p)
+	o.raw += int64(n)
 	switch {
 	case err == io.EOF:
 		o.err = o.check()
-	case err != nil && o.sink.err != nil: // the store or the network, not the bytes
-		o.err = fmt.Errorf("reading %s/%s: %w", o.set, o.want.Name, o.sink.err)
 	case err != nil:
-		o.err = o.damage(err)
+		o.err = o.broken(err)
+	case o.sink.n > o.want.Size:
+		o.err = o.damage(fmt.Errorf("it has more than the %d bytes that the manifest says", o.want.Size))
+	case o.raw > o.want.Raw:
+		o.err = o.damage(fmt.Errorf("it holds more than the %d bytes decompressed that the manifest says", o.want.Raw))
 	}
 	return n, o.err
+}
+
+// broken tells a failure of the store or the network from one of the bytes.
+func (o *Object) broken(err error) error {
+	if o.sink.err != nil {
+		return fmt.Errorf("reading %s/%s: %w", o.set, o.want.Name, o.sink.err)
+	}
+	return o.damage(err)
 }
 
 // check compares what was read with the manifest and gives io.EOF if it is
@@ -99,14 +114,17 @@ func (o *Object) Close() error {
 	return err
 }
 
-// sinkReader remembers a failure of the store, which decoders wrap or replace.
+// sinkReader counts what the store gives, and remembers its failure, which
+// decoders wrap or replace.
 type sinkReader struct {
 	r   io.Reader
+	n   int64
 	err error
 }
 
 func (s *sinkReader) Read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
+	s.n += int64(n)
 	if err != nil && err != io.EOF {
 		s.err = err
 	}
@@ -115,20 +133,25 @@ func (s *sinkReader) Read(p []byte) (int, error) {
 
 // Contents reads a set's contents.json.
 func Contents(ctx context.Context, sink remote.RemoteSink, m *manifest.Manifest) (*manifest.Contents, error) {
-	data, name, err := readIndex(ctx, sink, m, "contents.json")
+	o, err := openStored(ctx, sink, m, manifest.ContentsName, manifest.MaxContentsSize)
+	if err != nil {
+		return nil, err
+	}
+	defer o.Close()
+	data, err := io.ReadAll(o)
 	if err != nil {
 		return nil, err
 	}
 	c, err := manifest.ParseContents(data)
 	if err != nil {
-		return nil, &DamageError{Set: m.ID, Object: name, Err: err}
+		return nil, o.damage(err)
 	}
 	return c, nil
 }
 
 // Archive reads a set's toc.dat.
 func Archive(ctx context.Context, sink remote.RemoteSink, m *manifest.Manifest) (*toc.Archive, error) {
-	o, err := Open(ctx, sink, m, "toc.dat")
+	o, err := openStored(ctx, sink, m, toc.FileName, maxArchive)
 	if err != nil {
 		return nil, err
 	}
@@ -137,11 +160,41 @@ func Archive(ctx context.Context, sink remote.RemoteSink, m *manifest.Manifest) 
 	if err == nil {
 		_, err = io.Copy(io.Discard, o) // to the end, where the object is checked
 	}
-	var damage *DamageError
-	if err != nil && !errors.As(err, &damage) {
-		err = &DamageError{Set: m.ID, Object: "toc.dat", Err: err}
+	if err != nil && o.err == nil {
+		err = o.damage(err) // the bytes are the manifest's so far, but no archive
 	}
 	return a, err
+}
+
+// LargeObjects reads a BLOBS entry's list of large objects and calls each with
+// the OID of every one and the name under which the manifest lists its content,
+// once the list's checksum was found right. Errors of each end it and are
+// returned as they are.
+func LargeObjects(ctx context.Context, sink remote.RemoteSink, m *manifest.Manifest, list string, each func(oid uint32, object string) error) error {
+	o, err := openStored(ctx, sink, m, list, maxArchive)
+	if err != nil {
+		return err
+	}
+	defer o.Close()
+	data, err := io.ReadAll(o)
+	if err != nil {
+		return err
+	}
+	for line := range bytes.Lines(data) {
+		var oid uint32
+		var file string
+		if _, err := fmt.Sscanf(string(line), "%d %s\n", &oid, &file); err != nil {
+			return o.damage(fmt.Errorf("line %.80q names no large object", line))
+		}
+		name, ok := Stored(m, file)
+		if !ok {
+			return &DamageError{Set: m.ID, Object: file, Err: errUnlisted}
+		}
+		if err := each(oid, name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Stored finds the name that an object has in the manifest, whatever its
@@ -155,19 +208,17 @@ func Stored(m *manifest.Manifest, base string) (string, bool) {
 	return "", false
 }
 
-func readIndex(ctx context.Context, sink remote.RemoteSink, m *manifest.Manifest, base string) (data []byte, name string, err error) {
+// openStored opens an object of at most so many bytes, uncompressed, by the
+// beginning of its name that compression does not change.
+func openStored(ctx context.Context, sink remote.RemoteSink, m *manifest.Manifest, base string, most int64) (*Object, error) {
 	name, ok := Stored(m, base)
 	if !ok {
-		return nil, base, &DamageError{Set: m.ID, Object: base, Err: errors.New("the manifest does not list it")}
+		return nil, &DamageError{Set: m.ID, Object: base, Err: errUnlisted}
 	}
-	o, err := Open(ctx, sink, m, name)
-	if err != nil {
-		return nil, name, err
+	if o, _ := m.Object(name); o.Raw > most {
+		return nil, &DamageError{Set: m.ID, Object: name, Err: fmt.Errorf("it is larger than %d bytes", most)}
 	}
-	defer o.Close()
-	data, err = io.ReadAll(io.LimitReader(o, mostIndex))
-	if len(data) == mostIndex {
-		err = &DamageError{Set: m.ID, Object: name, Err: fmt.Errorf("it is larger than %d bytes", mostIndex)}
-	}
-	return data, name, err
+	return Open(ctx, sink, m, name)
 }
+
+var errUnlisted = errors.New("the manifest does not list it")
