@@ -155,11 +155,14 @@ func TestSettings(t *testing.T) {
 			EXECUTE format('ALTER DATABASE %I SET client_encoding = LATIN1', current_database());
 			EXECUTE format('ALTER DATABASE %I SET statement_timeout = 10000', current_database());
 			EXECUTE format('ALTER DATABASE %I SET standard_conforming_strings = off', current_database());
+			EXECUTE format('ALTER DATABASE %I SET exit_on_error = on', current_database());
+			EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = serializable', current_database());
+			EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database());
 		END $$;
 		CREATE TABLE t AS SELECT 1`)
 	read := map[string]string{"search_path": "", "DateStyle": "ISO, DMY", "IntervalStyle": "postgres", "TimeZone": "UTC",
 		"extra_float_digits": "3", "bytea_output": "hex", "client_encoding": "UTF8", "statement_timeout": "0",
-		"standard_conforming_strings": "on", "row_security": "off", "synchronize_seqscans": "off", "lock_timeout": "0",
+		"standard_conforming_strings": "on", "exit_on_error": "off", "row_security": "off", "synchronize_seqscans": "off", "lock_timeout": "0",
 		"restrict_nonsystem_relation_kind": "view, foreign-table", "application_name": pgsession.ApplicationName}
 	check := func(t *testing.T, conn *pgx.Conn, want map[string]string) {
 		t.Helper()
@@ -186,7 +189,8 @@ func TestSettings(t *testing.T) {
 	}
 	defer restoring.Close(t.Context())
 	check(t, restoring, map[string]string{"search_path": "", "client_encoding": "LATIN1", "lc_monetary": "C",
-		"check_function_bodies": "off", "restrict_nonsystem_relation_kind": ""})
+		"check_function_bodies": "off", "restrict_nonsystem_relation_kind": "",
+		"transaction_isolation": "read committed", "transaction_read_only": "off"})
 
 	_, err = pgsession.Connect(t.Context(), config(t, url), pgsession.Settings{LCMonetary: "no such"})
 	if err == nil {

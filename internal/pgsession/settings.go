@@ -123,6 +123,7 @@ func (s Settings) list() [][2]string {
 		{"idle_in_transaction_session_timeout", "0"},
 		{"idle_session_timeout", "0"}, // 14 and newer
 		{"lock_timeout", milliseconds(s.LockTimeout)},
+		{"exit_on_error", "off"},
 	}
 	if s.ClientEncoding != "" {
 		list = append(list, [2]string{"client_encoding", s.ClientEncoding})
@@ -132,6 +133,8 @@ func (s Settings) list() [][2]string {
 	}
 	if s.Restoring {
 		return append(list,
+			[2]string{"default_transaction_read_only", "off"},
+			[2]string{"default_transaction_isolation", "read committed"}, // others fail when jobs meet
 			[2]string{"check_function_bodies", "off"},
 			[2]string{"array_nulls", "on"},
 			[2]string{"restrict_nonsystem_relation_kind", ""},
