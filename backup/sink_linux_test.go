@@ -1,0 +1,76 @@
+package backup_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/assist-move-assist/pgcofre/backup"
+	"github.com/assist-move-assist/pgcofre/backup/manifest"
+	"github.com/assist-move-assist/pgcofre/remote"
+)
+
+// small is a folder on a file system of its own, of a size as mount takes it.
+func small(t *testing.T, size string) *remote.Dir {
+	t.Helper()
+	folder := t.TempDir()
+	if err := syscall.Mount("tmpfs", folder, "tmpfs", 0, "size="+size); err != nil {
+		missing(t, "only root may mount a small file system: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(folder, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	dir, err := remote.NewDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// TestFullDisk: the run fails at once with the reason, and what it had put is
+// removed.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	url, sink := database(t), small(t, "300k")
+	_, err := backup.Run(t.Context(), sink, &backup.Dumper{Config: config(t, url)}, &backup.Options{Compression: "none"})
+	if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "storing full/") {
+		t.Errorf("Run: %v", err)
+	}
+	leavesNothing(t, sink)
+	awaitNoBackend(t, url)
+}
+
+// TestFolderNotWritable: the run fails at once with the reason.
+func TestFolderNotWritable(t *testing.T) {
+	t.Parallel()
+	url, sink := database(t), small(t, "1m")
+	if err := syscall.Mount("", sink.String(), "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
+		t.Fatal(err)
+	}
+	_, err := backup.Run(t.Context(), sink, &backup.Dumper{Config: config(t, url)}, nil)
+	if !errors.Is(err, syscall.EROFS) && !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("Run: %v", err)
+	}
+	leavesNothing(t, sink)
+}
+
+// TestFolderGone: a folder that is no folder.
+func TestFolderGone(t *testing.T) {
+	t.Parallel()
+	url, sink := database(t), small(t, "1m")
+	if err := os.WriteFile(sink.String()+"/full", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := backup.Run(t.Context(), sink, &backup.Dumper{Config: config(t, url)}, nil)
+	if err == nil || !strings.Contains(err.Error(), "full") {
+		t.Errorf("Run: %v", err)
+	}
+	if inv, err := manifest.Scan(t.Context(), sink); err == nil && len(inv.Sets) > 0 {
+		t.Error("a set is listed")
+	}
+}
