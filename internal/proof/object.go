@@ -160,8 +160,9 @@ func Archive(ctx context.Context, sink remote.RemoteSink, m *manifest.Manifest) 
 	if err == nil {
 		_, err = io.Copy(io.Discard, o) // to the end, where the object is checked
 	}
-	if err != nil && o.err == nil {
-		err = o.damage(err) // the bytes are the manifest's so far, but no archive
+	var damage *DamageError
+	if err != nil && o.sink.err == nil && !errors.As(err, &damage) {
+		err = o.damage(err)
 	}
 	return a, err
 }
