@@ -76,7 +76,7 @@ func (a *apply) all(ctx context.Context, admin *pgx.Conn) error {
 		if err := a.createDatabase(ctx, admin); err != nil {
 			return err
 		}
-	} else if err := a.target.checkEmpty(ctx, admin, a.contents.Settings.Encoding); err != nil {
+	} else if err := a.target.checkEmpty(ctx, admin, a.contents.Settings.Encoding, a.ownSchemas()); err != nil {
 		return err // filled since the plan was made
 	}
 	if err := a.fill(ctx); err != nil {
@@ -85,11 +85,10 @@ func (a *apply) all(ctx context.Context, admin *pgx.Conn) error {
 	if !a.target.create {
 		return nil
 	}
-	if err := a.target.promote(ctx, admin); err != nil {
+	if err := a.databaseProperties(ctx, admin); err != nil {
 		return err
 	}
-	a.promoted = true
-	return a.databaseProperties(ctx, admin)
+	return a.target.promote(ctx, admin)
 }
 
 // fill restores everything inside the database.
@@ -188,18 +187,18 @@ func (a *apply) createDatabase(ctx context.Context, admin *pgx.Conn) error {
 }
 
 // databaseProperties sets owner, comment, privileges and settings of the
-// created database, once it has its name: settings such as a read-only default
-// would have stood in the way before.
+// created database, once it is filled, where settings such as a read-only
+// default would have stood in the way, and before it gets its name.
 func (a *apply) databaseProperties(ctx context.Context, admin *pgx.Conn) error {
-	w := a.worker(admin)
+	w, stage := a.worker(admin), a.target.stageName()
 	for _, e := range a.archive.Entries {
 		if !e.IsDatabase() || !a.wanted(e) {
 			continue
 		}
 		renamed := *e
-		renamed.Defn = toc.T(rewriteDatabase(e.Defn.String(), a.Database))
+		renamed.Defn = toc.T(rewriteDatabase(e.Defn.String(), stage))
 		if e.Desc == "DATABASE" {
-			renamed.Tag, renamed.Defn = a.Database, toc.Text{} // created already: its owner is left
+			renamed.Tag, renamed.Defn = stage, toc.Text{} // created already: its owner is left
 		}
 		if err := w.entry(ctx, &renamed); err != nil {
 			return err
@@ -210,7 +209,7 @@ func (a *apply) databaseProperties(ctx context.Context, admin *pgx.Conn) error {
 
 // abandon drops the database that a failed restore had created.
 func (a *apply) abandon(ctx context.Context, admin *pgx.Conn) {
-	if !a.target.create || a.promoted {
+	if !a.target.create {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dropTime)

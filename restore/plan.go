@@ -134,7 +134,7 @@ func (p *Plan) look(ctx context.Context, conn *pgx.Conn) error {
 			v/10000, p.set.Database.ServerVersion/10000))
 	}
 	if !p.target.create {
-		if err := p.target.checkEmpty(ctx, conn, p.contents.Settings.Encoding); err != nil {
+		if err := p.target.checkEmpty(ctx, conn, p.contents.Settings.Encoding, p.ownSchemas()); err != nil {
 			return err
 		}
 	}
@@ -156,6 +156,24 @@ func (p *Plan) look(ctx context.Context, conn *pgx.Conn) error {
 		}
 	}
 	return nil
+}
+
+// ownSchemas are the schemas that must be empty: those that the set restores
+// into, where it needs something else to be there already. nil means all.
+func (p *Plan) ownSchemas() []string {
+	if len(p.contents.Prerequisites) == 0 {
+		return nil
+	}
+	names := []string{"public"}
+	for _, e := range p.archive.Entries {
+		if e.Desc == "SCHEMA" {
+			names = append(names, e.Tag)
+		} else if e.Namespace.String() != "" {
+			names = append(names, e.Namespace.String())
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // roles are the roles that the restore will name, after mapping, sorted.

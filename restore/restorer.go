@@ -20,7 +20,8 @@ type Restorer struct {
 	// Target names the server and the database to restore into. The database
 	// must be empty or not exist; in the second case it is created, for which
 	// the role needs CREATEDB and a connection to the database "postgres" or
-	// "template1".
+	// "template1". A set with prerequisites finds them in schemas of their own,
+	// which need not be empty.
 	Target *pgx.ConnConfig
 
 	// Progress is called while a plan is applied, at most ten times a second

@@ -69,24 +69,27 @@ func sqlState(err error) string {
 }
 
 // checkEmpty refuses a database that holds anything of a user's. What belongs
-// to extensions does not count: providers install some everywhere.
-func (t *target) checkEmpty(ctx context.Context, conn *pgx.Conn, encoding string) error {
+// to extensions does not count: providers install some everywhere. Where
+// schemas are given, nothing counts that is in another one.
+func (t *target) checkEmpty(ctx context.Context, conn *pgx.Conn, encoding string, schemas []string) error {
 	rows, err := conn.Query(ctx, `
 		WITH mine AS (
-			SELECT 'pg_catalog.pg_class'::pg_catalog.regclass AS class, oid, 'relation ' || relname AS what
+			SELECT 'pg_catalog.pg_class'::pg_catalog.regclass AS class, oid, relnamespace AS schema, 'relation ' || relname AS what
 			  FROM pg_catalog.pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
-			UNION ALL SELECT 'pg_catalog.pg_proc'::pg_catalog.regclass, oid, 'function ' || proname FROM pg_catalog.pg_proc
-			UNION ALL SELECT 'pg_catalog.pg_type'::pg_catalog.regclass, oid, 'type ' || typname
+			UNION ALL SELECT 'pg_catalog.pg_proc'::pg_catalog.regclass, oid, pronamespace, 'function ' || proname FROM pg_catalog.pg_proc
+			UNION ALL SELECT 'pg_catalog.pg_type'::pg_catalog.regclass, oid, typnamespace, 'type ' || typname
 			  FROM pg_catalog.pg_type WHERE typtype IN ('d', 'e', 'r') AND typrelid = 0
-			UNION ALL SELECT 'pg_catalog.pg_namespace'::pg_catalog.regclass, oid, 'schema ' || nspname
+			UNION ALL SELECT 'pg_catalog.pg_namespace'::pg_catalog.regclass, oid, oid, 'schema ' || nspname
 			  FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_'
-			UNION ALL SELECT 'pg_catalog.pg_largeobject'::pg_catalog.regclass, oid, 'large object ' || oid
+			UNION ALL SELECT 'pg_catalog.pg_largeobject'::pg_catalog.regclass, oid, 0, 'large object ' || oid
 			  FROM pg_catalog.pg_largeobject_metadata
-			UNION ALL SELECT 'pg_catalog.pg_publication'::pg_catalog.regclass, oid, 'publication ' || pubname FROM pg_catalog.pg_publication)
+			UNION ALL SELECT 'pg_catalog.pg_publication'::pg_catalog.regclass, oid, 0, 'publication ' || pubname FROM pg_catalog.pg_publication)
 		SELECT what::pg_catalog.text FROM mine
 		WHERE (oid >= 16384 OR class = 'pg_catalog.pg_largeobject'::pg_catalog.regclass) AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
 			WHERE d.classid = mine.class AND d.objid = mine.oid AND d.deptype = 'e')
-		ORDER BY oid LIMIT 6`)
+		  AND ($1::pg_catalog.text[] IS NULL OR schema = 0
+			OR schema IN (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = ANY ($1)))
+		ORDER BY oid LIMIT 6`, schemas)
 	if err != nil {
 		return fmt.Errorf("looking into the target database: %w", err)
 	}
@@ -137,7 +140,7 @@ func (t *target) lock(ctx context.Context, conn *pgx.Conn) error {
 // own CREATE DATABASE, which has the encoding, locale and provider.
 func (t *target) createStage(ctx context.Context, conn *pgx.Conn, sql string) error {
 	stage := t.stageName()
-	if _, err := conn.Exec(ctx, "DROP DATABASE IF EXISTS "+pgsession.QuoteIdent(stage)+" WITH (FORCE)"); err != nil {
+	if err := t.drop(ctx, conn); err != nil {
 		return fmt.Errorf("dropping what an earlier restore left: %w", err)
 	}
 	sql = strings.TrimSpace(rewriteDatabase(sql, stage))
@@ -157,9 +160,21 @@ func (t *target) promote(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// drop removes a database that a failed restore had created.
+// drop removes a database that was not finished. If it is a template by then,
+// it must not be.
 func (t *target) drop(ctx context.Context, conn *pgx.Conn) error {
-	_, err := conn.Exec(ctx, "DROP DATABASE IF EXISTS "+pgsession.QuoteIdent(t.stageName())+" WITH (FORCE)")
+	stage := t.stageName()
+	var template bool
+	err := conn.QueryRow(ctx, "SELECT datistemplate FROM pg_catalog.pg_database WHERE datname = $1", stage).Scan(&template)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	if err == nil && template {
+		_, err = conn.Exec(ctx, "ALTER DATABASE "+pgsession.QuoteIdent(stage)+" IS_TEMPLATE false")
+	}
+	if err == nil {
+		_, err = conn.Exec(ctx, "DROP DATABASE "+pgsession.QuoteIdent(stage)+" WITH (FORCE)")
+	}
 	return err
 }
 

@@ -188,3 +188,24 @@ func TestEventTriggers(t *testing.T) {
 		bringBack(t, sink, set, srv)
 	}
 }
+
+// TestPropertiesFail: a database whose owner or settings cannot be restored
+// does not get its name, and nothing is left of it, though it was a template.
+func TestPropertiesFail(t *testing.T) {
+	t.Parallel()
+	srv, sink := oracle.Server(t, 15), folder(t)
+	source := oracle.Database(t, srv, `CREATE TABLE t (a int)`)
+	name := config(t, source).Database
+	oracle.Exec(t, source, `CREATE ROLE regress_pgcofre_setting`, `ALTER DATABASE `+name+` IS_TEMPLATE true`,
+		`ALTER ROLE regress_pgcofre_setting IN DATABASE `+name+` SET work_mem TO '1MB'`)
+	set := take(t, sink, source, "zstd")
+	oracle.Exec(t, source, `ALTER DATABASE `+name+` IS_TEMPLATE false`, `ALTER ROLE regress_pgcofre_setting IN DATABASE `+name+` RESET ALL`)
+	target := newName(t, srv)
+	p := plan(t, sink, set, target, nil)
+	oracle.Exec(t, source, `DROP ROLE regress_pgcofre_setting`) // since the plan was made
+	var entry *restore.EntryError
+	if _, err := p.Apply(t.Context()); !errors.As(err, &entry) || entry.Desc != "DATABASE PROPERTIES" {
+		t.Errorf("Apply: %v", err)
+	}
+	(&spoiled{srv: srv}).gone(t, target)
+}

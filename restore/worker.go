@@ -20,12 +20,11 @@ const deadlockTries = 5
 // apply is one run of a plan.
 type apply struct {
 	*Plan
-	target   *target
-	log      *slog.Logger
-	meter    *meter
-	loaded   loaded
-	notes    []string
-	promoted bool
+	target *target
+	log    *slog.Logger
+	meter  *meter
+	loaded loaded
+	notes  []string
 }
 
 // worker is one connection to the database that is filled.

@@ -41,6 +41,27 @@ func definitions(entries []*toc.Entry, opts *CompareOptions) []definition {
 	return defs
 }
 
+// within are the entries of schemas that the backup has something in, and of
+// none.
+func within(live, backup []*toc.Entry) []*toc.Entry {
+	schemas := map[string]bool{"": true, "public": true}
+	for _, e := range backup {
+		schemas[schemaOf(e)] = true
+	}
+	return slices.DeleteFunc(slices.Clone(live), func(e *toc.Entry) bool { return !schemas[schemaOf(e)] })
+}
+
+// schemaOf is the schema that an entry is in, or that it is about.
+func schemaOf(e *toc.Entry) string {
+	if e.Desc == "SCHEMA" {
+		return e.Tag
+	}
+	if name, ok := strings.CutPrefix(e.Tag, "SCHEMA "); ok && e.Namespace.String() == "" {
+		return name
+	}
+	return e.Namespace.String()
+}
+
 // diff reports what is in one schema and not in the other. Where a text only
 // changed as it does when PostgreSQL writes it out and reads it in again, it
 // counts as equal, and the report says so.
