@@ -29,3 +29,18 @@ func (r *reader) changed(err error) error {
 	}
 	return fmt.Errorf("%s was dropped while it was read; run the backup again: %w", what, err)
 }
+
+// checkSchemaNames refuses a schema that was renamed since the snapshot: no
+// lock prevents that, and what the server's functions wrote names it as it is
+// called by now. The text of a regnamespace is of now; it is a number if the
+// schema is gone.
+func (r *reader) checkSchemaNames() error {
+	rows, err := query[struct{ Then, Now string }](r, "names of schemas", `
+		SELECT pg_catalog.quote_ident(nspname), pg_catalog.format('%s', oid::regnamespace) FROM pg_catalog.pg_namespace
+		WHERE pg_catalog.format('%s', oid::regnamespace) NOT IN (pg_catalog.quote_ident(nspname), oid::text)
+		ORDER BY 1 LIMIT 1`)
+	if err != nil || len(rows) == 0 {
+		return err
+	}
+	return fmt.Errorf("schema %s was renamed to %s while it was read; run the backup again", rows[0].Then, rows[0].Now)
+}

@@ -19,10 +19,12 @@ func TestDroppedMeanwhile(t *testing.T) {
 		"DROP VIEW seen":           "VIEW public.seen",
 		"DROP MATERIALIZED VIEW m": "MATERIALIZED VIEW public.m",
 		"DROP STATISTICS shape":    "statistics public.shape",
+		"ALTER SCHEMA app RENAME TO old; CREATE SCHEMA app; CREATE TABLE app.k (a int)": "schema app was renamed to old",
 	} {
 		t.Run(drop, func(t *testing.T) {
 			target := oracle.Database(t, oracle.Server(t, 0), `
 				CREATE TABLE t (a int, b int);
+				CREATE SCHEMA app; CREATE TABLE app.k (a int);
 				CREATE STATISTICS shape ON a, b FROM t;
 				CREATE VIEW seen AS SELECT a FROM t;
 				CREATE MATERIALIZED VIEW m AS SELECT b FROM t`)

@@ -58,6 +58,7 @@ func Read(ctx context.Context, conn *pgx.Conn, opts *Options) (*Schema, error) {
 		r.readComments,
 		r.readLabels,
 		r.readSequences,
+		r.checkSchemaNames,
 	} {
 		if err := read(); err != nil {
 			return nil, err

@@ -101,6 +101,12 @@ func worker(t *testing.T, s *pgsession.Session) *pgsession.Worker {
 	return w
 }
 
+// relation is a table of schema public.
+func relation(t *testing.T, conn *pgx.Conn, name string) pgsession.Relation {
+	t.Helper()
+	return pgsession.Relation{OID: value[uint32](t, conn, `SELECT $1::text::regclass::oid`, name), Schema: "public", Name: name}
+}
+
 // await asks again and again until the answer is yes.
 func await(t *testing.T, what string, yes func() bool) {
 	t.Helper()

@@ -151,9 +151,9 @@ func TestWorkerNeverQueues(t *testing.T) {
 	}()
 	awaitWaiter(t, watcher, pid)
 
-	b := pgsession.Relation{Schema: "public", Name: "b", OID: value[uint32](t, watcher, `SELECT 'b'::regclass::oid`)}
+	a, b := relation(t, watcher, "a"), relation(t, watcher, "b")
 	checkLockError(t, w.Lock(t.Context(), b), int(pid))
-	if err := w.Lock(t.Context(), pgsession.Relation{Schema: "public", Name: "a"}); err != nil {
+	if err := w.Lock(t.Context(), a); err != nil {
 		t.Errorf("the worker after a lock that failed: %v", err)
 	}
 	exec1(t, watcher, `SELECT pg_cancel_backend(pid) FROM pg_locks WHERE NOT granted`)
@@ -163,6 +163,25 @@ func TestWorkerNeverQueues(t *testing.T) {
 	}
 	if err := s.Alive(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestSchemaSwapped: a table whose name came to mean another is not read in its
+// place, although the snapshot shows no rows of that one.
+func TestSchemaSwapped(t *testing.T) {
+	url := database(t, `CREATE SCHEMA app; CREATE TABLE app.t AS SELECT 1`)
+	var rels []pgsession.Relation
+	s := open(t, &pgsession.Options{Config: config(t, url), Relations: func(ctx context.Context, conn *pgx.Conn) (_ []pgsession.Relation, err error) {
+		rels, err = tables(ctx, conn)
+		return rels, err
+	}})
+	w := worker(t, s)
+	if err := w.Lock(t.Context(), rels[0]); err != nil {
+		t.Fatal(err)
+	}
+	exec1(t, connect(t, url), `ALTER SCHEMA app RENAME TO old; CREATE SCHEMA app; CREATE TABLE app.t (a int)`)
+	if err := w.Lock(t.Context(), rels[0]); err == nil || !strings.Contains(err.Error(), `"app"."t"`) {
+		t.Errorf("%v; want an error that names the table", err)
 	}
 }
 

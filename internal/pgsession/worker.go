@@ -99,7 +99,8 @@ func (w *Worker) Conn() *pgx.Conn { return w.conn }
 // behind somebody who waits for the leader's lock the worker would wait for
 // ever. It tries again until the lock timeout of the session, while the waiter
 // may give up or the session may give way. A [*LockError] leaves the worker
-// usable.
+// usable. The session's lock keeps a table's name but not that of its schema:
+// it is an error if the name has come to mean another table.
 func (w *Worker) Lock(ctx context.Context, r Relation) error {
 	deadline := time.Now().Add(w.s.opts.LockTimeout)
 	for {
@@ -118,8 +119,12 @@ func (w *Worker) Lock(ctx context.Context, r Relation) error {
 }
 
 func (w *Worker) tryLock(ctx context.Context, r Relation) error {
-	_, err := w.conn.Exec(ctx, "SAVEPOINT lock; LOCK TABLE ONLY "+r.String()+" IN ACCESS SHARE MODE NOWAIT; RELEASE SAVEPOINT lock")
+	results, err := w.conn.PgConn().Exec(ctx, fmt.Sprintf(`SAVEPOINT lock; LOCK TABLE ONLY %s IN ACCESS SHARE MODE NOWAIT; RELEASE SAVEPOINT lock;
+		SELECT WHERE pg_catalog.to_regclass(%s)::oid = %d`, r, QuoteLiteral(r.String()), r.OID)).ReadAll()
 	if err == nil {
+		if len(results[len(results)-1].Rows) == 0 {
+			return fmt.Errorf("locking %s: another table has that name since its schema was renamed; run the backup again", r)
+		}
 		return nil
 	}
 	locking := &LockError{Tables: []string{r.String()}, Err: lockTableFull(err)}
