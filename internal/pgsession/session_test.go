@@ -32,7 +32,7 @@ func TestSnapshotOfEveryMajor(t *testing.T) {
 			if got := value[int](t, w.Conn(), `SELECT count(*) FROM public.t`); got != 10 {
 				t.Errorf("the worker sees %d rows, not the 10 of the snapshot", got)
 			}
-			if err := w.Lock(t.Context(), pgsession.Relation{Schema: "public", Name: "t"}); err != nil {
+			if err := w.Lock(t.Context(), relation(t, other, "t")); err != nil {
 				t.Error(err)
 			}
 			if err := s.WaitDurable(t.Context()); err != nil {

@@ -88,7 +88,7 @@ func TestStandby(t *testing.T) {
 	if got := value[int](t, w.Conn(), `SELECT count(*) FROM public.t`); got != 10 {
 		t.Errorf("the worker sees %d rows", got)
 	}
-	if err := w.Lock(t.Context(), pgsession.Relation{Schema: "public", Name: "t"}); err != nil {
+	if err := w.Lock(t.Context(), relation(t, writer, "t")); err != nil {
 		t.Error(err)
 	}
 	if err := s.WaitDurable(t.Context()); err != nil {
