@@ -27,7 +27,7 @@ func (a *apply) graph(later map[*toc.Entry]bool) ([]*node, error) {
 	data := map[int][]*node{} // the nodes that load a table, by its dump ID
 	size := map[int]int64{}   // bytes of a table's rows, by its dump ID
 	byID := map[int]*node{}
-	var nodes []*node
+	var nodes, others []*node // others load tables that come with an extension
 	for i, e := range a.archive.Entries {
 		if e.Desc == "TABLE" {
 			tables[e.DumpID] = true
@@ -42,11 +42,16 @@ func (a *apply) graph(later map[*toc.Entry]bool) ([]*node, error) {
 		}
 		n.run, n.weight = run, weight
 		if e.Desc == "TABLE DATA" {
+			known := false
 			for _, id := range e.Deps {
 				if tables[id] {
 					data[id] = append(data[id], n)
 					size[id] += weight
+					known = true
 				}
+			}
+			if !known {
+				others = append(others, n)
 			}
 		}
 		byID[e.DumpID] = n
@@ -54,6 +59,11 @@ func (a *apply) graph(later map[*toc.Entry]bool) ([]*node, error) {
 	}
 	for _, n := range nodes {
 		e := a.archive.Entries[n.order]
+		if e.Desc == "FK CONSTRAINT" { // it may refer to one of them, and names the extension only
+			for _, dep := range others {
+				n.after(dep)
+			}
+		}
 		for _, id := range e.Deps {
 			if dep := byID[id]; dep != nil && dep != n {
 				n.after(dep)
