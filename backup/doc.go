@@ -9,7 +9,8 @@
 // A set exists when its manifest does. [Run] writes the manifest last, after
 // every object is durable in the sink and was read back; a run that fails or
 // is cancelled removes what it had put, and what it cannot remove no reader
-// takes for a backup.
+// takes for a backup, unless the sink failed to remove the manifest itself: see
+// Run.
 //
 // A backup runs no user-defined function, cast or operator, takes no lock
 // stronger than ACCESS SHARE, writes no temporary file, and holds in memory a
