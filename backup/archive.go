@@ -10,7 +10,7 @@ import (
 
 // archive is the table of contents of the set, as pg_restore reads it.
 func (d *dump) archive() *toc.Archive {
-	holdDomains(d.schema.Entries)
+	holdConstraints(d.schema.Entries)
 	a := &toc.Archive{
 		Version: toc.V1_14, IntSize: 4, OffSize: 8, Format: toc.FormatTar,
 		Created:       toc.TimeOf(d.info.Time),
@@ -42,25 +42,35 @@ func needs116(entries []*toc.Entry) bool {
 	return false
 }
 
-// holdDomains makes the constraints of domains that come after the data, those
-// that were never validated, wait for all rows: pg_restore -j knows what waits
-// for a table, and these name none, so that it added some before rows that they
-// refuse.
-func holdDomains(entries []*toc.Entry) {
-	domains := map[int]bool{}
-	var data []int
+// holdConstraints makes constraints wait for rows that pg_restore -j does not
+// know them to need, because it knows what waits for a table of the archive:
+// those of domains, when they come after the data because they were never
+// validated, for all rows; foreign keys for the rows of tables that extensions
+// bring.
+func holdConstraints(entries []*toc.Entry) {
+	domains, tables := map[int]bool{}, map[int]bool{}
 	for _, e := range entries {
-		switch e.Desc {
-		case "DOMAIN":
-			domains[e.DumpID] = true
-		case "TABLE DATA":
-			data = append(data, e.DumpID)
+		domains[e.DumpID] = e.Desc == "DOMAIN"
+		tables[e.DumpID] = e.Desc == "TABLE"
+	}
+	var data, extensions []int
+	for _, e := range entries {
+		if e.Desc != "TABLE DATA" {
+			continue
+		}
+		data = append(data, e.DumpID)
+		if !slices.ContainsFunc(e.Deps, func(id int) bool { return tables[id] }) {
+			extensions = append(extensions, e.DumpID)
 		}
 	}
 	for _, e := range entries {
 		onDomain := func(id int) bool { return domains[id] }
-		if e.Section == toc.SectionPostData && e.Desc == "CHECK CONSTRAINT" && slices.ContainsFunc(e.Deps, onDomain) {
-			e.Deps = append(slices.Clone(e.Deps), data...)
+		switch {
+		case e.Section != toc.SectionPostData:
+		case e.Desc == "FK CONSTRAINT":
+			e.Deps = slices.Concat(e.Deps, extensions)
+		case e.Desc == "CHECK CONSTRAINT" && slices.ContainsFunc(e.Deps, onDomain):
+			e.Deps = slices.Concat(e.Deps, data)
 		}
 	}
 }
