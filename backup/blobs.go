@@ -49,7 +49,7 @@ func blobFile(oid uint32) string { return fmt.Sprintf("blob_%d.dat", oid) }
 
 func (d *dump) copyBlob(ctx context.Context, c *connection, b *blobDump, oid uint32) error {
 	var sum hash.Hash
-	_, err := d.w.Put(ctx, blobFile(oid), func(out io.Writer) error {
+	_, err := d.w.put(ctx, blobFile(oid), c.release, func(out io.Writer) error {
 		sum = sha256.New()
 		if err := readBlob(ctx, c, oid, io.MultiWriter(out, sum)); err != nil {
 			return c.broken(ctx, fmt.Errorf("copying large object %d: %w", oid, err))

@@ -113,7 +113,7 @@ func (t *tableDump) copySQL(r *pageRange) string {
 
 func (d *dump) copyRange(ctx context.Context, c *connection, k *task, t *tableDump, r *pageRange) error {
 	sql := t.copySQL(r)
-	obj, err := d.w.Put(ctx, r.file, func(out io.Writer) error {
+	obj, err := d.w.put(ctx, r.file, c.release, func(out io.Writer) error {
 		d.w.progress.start(k)
 		conn, err := c.locked(ctx, t.relation())
 		if err != nil {

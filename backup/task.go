@@ -18,6 +18,11 @@ type task struct {
 	run    func(ctx context.Context, c *connection, t *task) error
 }
 
+// putsPerJob is how many objects a job may have on their way at a time: while
+// the sink makes one durable, which takes longer than to copy a small table,
+// the job's connection copies the next.
+const putsPerJob = 4
+
 // work runs the tasks on the dump's jobs, the heaviest first, so that none is
 // left to run alone at the end.
 func (d *dump) work(ctx context.Context, tasks []*task) error {
@@ -41,29 +46,72 @@ func (d *dump) work(ctx context.Context, tasks []*task) error {
 		}
 		return nil
 	})
-	for range min(d.jobs(), len(tasks)) {
+	idle := make(chan *pgsession.Worker, d.jobs())
+	for range d.jobs() {
+		idle <- nil
+	}
+	for range min(d.jobs()*putsPerJob, len(tasks)) {
 		g.Go(func() error {
-			c := &connection{s: d.s}
-			defer c.close()
+			c := &connection{s: d.s, idle: idle}
+			defer c.release()
 			for t := range queue {
+				if err := c.hold(ctx); err != nil { // before Put: what it compresses with is held as long
+					return err
+				}
 				if err := t.run(ctx, c, t); err != nil {
 					return err
 				}
+				c.release()
 			}
 			return nil
 		})
 	}
-	return g.Wait()
+	err := g.Wait()
+	close(idle)
+	for w := range idle {
+		if w != nil {
+			w.Close()
+		}
+	}
+	return err
 }
 
-// connection is a job's connection into the snapshot, made when it is first
-// needed and again after it broke.
+// connection is a task's hold on one of the jobs' connections into the
+// snapshot, each made when it is first needed and again after it broke.
 type connection struct {
 	s      *pgsession.Session
+	idle   chan *pgsession.Worker // of the jobs that nobody holds; nil: not connected
+	held   bool
 	worker *pgsession.Worker
 }
 
+// hold waits for a job, unless the task has one.
+func (c *connection) hold(ctx context.Context) error {
+	if c.held {
+		return nil
+	}
+	select {
+	case c.worker = <-c.idle:
+		c.held = true
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// release lets another task have the job.
+func (c *connection) release() {
+	if c.held {
+		c.held = false
+		c.idle <- c.worker
+		c.worker = nil
+	}
+}
+
 func (c *connection) get(ctx context.Context) (*pgsession.Worker, error) {
+	if err := c.hold(ctx); err != nil {
+		return nil, err
+	}
 	if c.worker != nil && !c.worker.Conn().IsClosed() {
 		return c.worker, nil
 	}

@@ -134,6 +134,12 @@ func Retryable(err error) error { return &retryable{err} }
 // or when it returned a [Retryable] error; it must then write the same again.
 // The object is stored when Put returns nil.
 func (w *Writer) Put(ctx context.Context, name string, produce func(io.Writer) error) (manifest.Object, error) {
+	return w.put(ctx, name, func() {}, produce)
+}
+
+// put is Put that calls produced when all is compressed and only the sink has
+// still to store it.
+func (w *Writer) put(ctx context.Context, name string, produced func(), produce func(io.Writer) error) (manifest.Object, error) {
 	c := w.opts.compression
 	if name == "toc.dat" || strings.HasSuffix(name, ".toc") {
 		c = codec.Compression{Algorithm: "none"}
@@ -143,7 +149,7 @@ func (w *Writer) Put(ctx context.Context, name string, produce func(io.Writer) e
 	if err != nil {
 		return manifest.Object{}, err
 	}
-	obj, err := w.retry(ctx, full, func() (manifest.Object, error) { return w.stream(ctx, full, c, produce) })
+	obj, err := w.retry(ctx, full, func() (manifest.Object, error) { return w.stream(ctx, full, c, produced, produce) })
 	if err != nil {
 		return manifest.Object{}, fmt.Errorf("storing %s: %w", full, err)
 	}
@@ -205,7 +211,7 @@ func (w *Writer) reserve(name string) (full string, err error) {
 }
 
 // stream makes one attempt: produce -> codec -> sink, joined by a pipe.
-func (w *Writer) stream(ctx context.Context, full string, c codec.Compression, produce func(io.Writer) error) (manifest.Object, error) {
+func (w *Writer) stream(ctx context.Context, full string, c codec.Compression, produced func(), produce func(io.Writer) error) (manifest.Object, error) {
 	pr, pw := io.Pipe()
 	type made struct {
 		stats codec.Stats
@@ -214,6 +220,9 @@ func (w *Writer) stream(ctx context.Context, full string, c codec.Compression, p
 	done := make(chan made, 1)
 	go func() {
 		stats, err := encode(pw, c, produce)
+		if err == nil {
+			produced()
+		}
 		pw.CloseWithError(err)
 		done <- made{stats, err}
 	}()
