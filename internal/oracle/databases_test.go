@@ -9,17 +9,6 @@ import (
 	"github.com/assist-move-assist/pgcofre/internal/oracle"
 )
 
-func TestDatabasesBuild(t *testing.T) {
-	for _, major := range oracle.Majors {
-		t.Run(strconv.Itoa(major), func(t *testing.T) {
-			srv := oracle.Server(t, major)
-			for _, b := range oracle.Databases {
-				t.Run(b.Name, func(t *testing.T) { b.Build(t, srv) })
-			}
-		})
-	}
-}
-
 // TestDatabasesRestore shows that stock tools of the server's own major bring
 // the databases back: what a test misses later is then the library's.
 func TestDatabasesRestore(t *testing.T) {
