@@ -219,36 +219,3 @@ func (i aclItem) keywords(t aclTarget, major int, split bool) (plain, withGrant 
 func arrayItem(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }
-
-// parseArray splits the output form of a one-dimensional array of texts.
-func parseArray(s string) ([]string, error) {
-	body, ok := strings.CutPrefix(s, "{")
-	body, ok2 := strings.CutSuffix(body, "}")
-	if !ok || !ok2 {
-		return nil, fmt.Errorf("cannot read the array %q", s)
-	}
-	if body == "" {
-		return nil, nil
-	}
-	var items []string
-	var b strings.Builder
-	quoted := false
-	for i := 0; i < len(body); i++ {
-		switch c := body[i]; {
-		case c == '\\' && quoted && i+1 < len(body):
-			i++
-			b.WriteByte(body[i])
-		case c == '"':
-			quoted = !quoted
-		case c == ',' && !quoted:
-			items = append(items, b.String())
-			b.Reset()
-		default:
-			b.WriteByte(c)
-		}
-	}
-	if quoted {
-		return nil, fmt.Errorf("cannot read the array %q", s)
-	}
-	return append(items, b.String()), nil
-}

@@ -85,7 +85,7 @@ func (r *reader) readAttributes() error {
 		Storage, TypStorage, Compression               byte
 		Identity, Generated                            byte
 		Dropped, Local, HasDefault                     bool
-		Options                                        []string
+		Options                                        texts
 		FDWOptions                                     string
 		Collation                                      uint32
 		NotNull                                        bool

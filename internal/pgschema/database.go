@@ -36,7 +36,7 @@ type databaseRow struct {
 // (role "").
 type roleSettings struct {
 	Role   string
-	Config []string
+	Config texts
 }
 
 // readDatabase reads the database's own properties.

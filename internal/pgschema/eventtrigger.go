@@ -24,7 +24,7 @@ func (r *reader) readEventTriggers() error {
 		Name     string
 		Owner    uint32
 		Event    string
-		Tags     []string
+		Tags     texts
 		Function string
 		Enabled  byte
 	}](r, "event triggers", `

@@ -24,7 +24,7 @@ func (r *reader) readExtensions() error {
 		OID                   uint32
 		Name, Schema, Version string
 		Config                []uint32
-		Condition             []string
+		Condition             texts
 	}](r, "extensions", `
 		SELECT x.oid, x.extname, n.nspname, x.extversion, x.extconfig, x.extcondition
 		FROM pg_catalog.pg_extension x

@@ -32,7 +32,7 @@ type functionBody struct {
 	Parallel               byte
 	Cost, Rows, Support    string
 	Language               string
-	Config                 []string
+	Config                 texts
 }
 
 // userFunction says which rows of pg_proc p are looked at: those outside

@@ -90,7 +90,7 @@ type indexRow struct {
 	Clustered, ReplicaIdentity bool
 	NullsNotDistinct           bool
 	Tablespace                 string
-	Options                    []string
+	Options                    texts
 	StatColumns, StatTargets   []int16
 	ConOID                     uint32
 	ConType                    byte

@@ -51,7 +51,7 @@ func (r *reader) readPolicies() error {
 		Command      byte
 		Permissive   bool
 		Roles        string
-		Names        []string
+		Names        texts
 		Using, Check *string
 	}](r, "policies", `
 		SELECT p.oid, p.polrelid, p.polname, p.polcmd, p.polpermissive,

@@ -85,7 +85,7 @@ func (r *reader) readPublicationTables() error {
 	rows, err := query[struct {
 		OID, Publication, Table uint32
 		Filter                  *string
-		Columns                 []string
+		Columns                 texts
 	}](r, "publications' tables", `
 		SELECT m.oid, m.prpubid, m.prrelid, `+filter+`, `+columns+`
 		FROM pg_catalog.pg_publication_rel m

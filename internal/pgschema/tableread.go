@@ -18,9 +18,9 @@ func (r *reader) readTables() error {
 		Populated, Partition            bool
 		Persistence, ReplicaIdentity    byte
 		Checks                          int
-		Options                         []string
+		Options                         texts
 		CheckOption                     string
-		ToastOptions                    []string
+		ToastOptions                    texts
 		OwningTable                     uint32
 		OwningColumn                    int
 		Identity                        bool
