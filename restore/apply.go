@@ -85,7 +85,7 @@ func (a *apply) all(ctx context.Context, admin *pgx.Conn) error {
 	if !a.target.create {
 		return nil
 	}
-	if err := a.databaseProperties(ctx, admin); err != nil {
+	if err := a.databaseProperties(ctx); err != nil {
 		return err
 	}
 	return a.target.promote(ctx, admin)
@@ -188,9 +188,15 @@ func (a *apply) createDatabase(ctx context.Context, admin *pgx.Conn) error {
 
 // databaseProperties sets owner, comment, privileges and settings of the
 // created database, once it is filled, where settings such as a read-only
-// default would have stood in the way, and before it gets its name.
-func (a *apply) databaseProperties(ctx context.Context, admin *pgx.Conn) error {
-	w, stage := a.worker(admin), a.target.stageName()
+// default would have stood in the way, and before it gets its name. It is done
+// inside of it, because the texts are in its encoding.
+func (a *apply) databaseProperties(ctx context.Context) error {
+	conn, err := pgsession.Connect(ctx, a.target.stage(), a.settings())
+	if err != nil {
+		return err
+	}
+	w, stage := a.worker(conn), a.target.stageName()
+	defer w.close()
 	for _, e := range a.archive.Entries {
 		if !e.IsDatabase() || !a.wanted(e) {
 			continue

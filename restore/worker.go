@@ -58,12 +58,8 @@ func (e *EntryError) Unwrap() error { return e.Err }
 // connect opens the connections. On error those that it opened are returned.
 func (a *apply) connect(ctx context.Context) (workers []*worker, err error) {
 	cfg := a.target.stage()
-	settings := pgsession.Settings{
-		Restoring: true, ClientEncoding: a.contents.Settings.ClientEncoding,
-		LCMonetary: a.contents.Settings.LCMonetary,
-	}
 	for range a.opts.jobs() {
-		conn, err := pgsession.Connect(ctx, cfg, settings)
+		conn, err := pgsession.Connect(ctx, cfg, a.settings())
 		if err != nil {
 			return workers, err
 		}
@@ -75,6 +71,14 @@ func (a *apply) connect(ctx context.Context) (workers []*worker, err error) {
 		}
 	}
 	return workers, nil
+}
+
+// settings are those of the connections that the set's texts are sent through.
+func (a *apply) settings() pgsession.Settings {
+	return pgsession.Settings{
+		Restoring: true, ClientEncoding: a.contents.Settings.ClientEncoding,
+		LCMonetary: a.contents.Settings.LCMonetary,
+	}
 }
 
 func (a *apply) worker(conn *pgx.Conn) *worker {
