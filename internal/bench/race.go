@@ -215,7 +215,7 @@ func median[T time.Duration | int64](runs []result, of func(result) T) T {
 		list[i] = of(r)
 	}
 	slices.Sort(list)
-	return list[len(list)/2]
+	return (list[(len(list)-1)/2] + list[len(list)/2]) / 2
 }
 
 // spread is how much slower the slowest run was than the fastest, in percent.
