@@ -57,6 +57,7 @@ func Read(ctx context.Context, conn *pgx.Conn, opts *Options) (*Schema, error) {
 		r.readPrivileges,
 		r.readComments,
 		r.readLabels,
+		r.checkReadable,
 		r.readSequences,
 		r.checkSchemaNames,
 	} {

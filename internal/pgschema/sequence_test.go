@@ -1,6 +1,7 @@
 package pgschema_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/assist-move-assist/pgcofre/internal/oracle"
 	"github.com/assist-move-assist/pgcofre/internal/pgschema"
+	"github.com/assist-move-assist/pgcofre/internal/pgsession"
 )
 
 const sequences = `
@@ -49,14 +51,14 @@ func TestReadSequences(t *testing.T) {
 	}
 }
 
-// TestReadSequencesDenied: a value that the role may not see is an error that
-// names the sequence, not a sequence that starts anew.
+// TestReadSequencesDenied: what the role may not see is an error that names all
+// of it, not a sequence that starts anew.
 func TestReadSequencesDenied(t *testing.T) {
 	for _, major := range []int{15, 18} {
 		t.Run(fmt.Sprint(major), func(t *testing.T) {
 			srv := oracle.Server(t, major)
 			oracle.Exec(t, srv.URL("postgres"), "DROP ROLE IF EXISTS regress_pgschema_poor; CREATE ROLE regress_pgschema_poor LOGIN")
-			target := oracle.Database(t, srv, sequences)
+			target := oracle.Database(t, srv, sequences, `SELECT lo_create(4711), lo_create(4712); GRANT SELECT ON LARGE OBJECT 4712 TO PUBLIC`)
 			cfg, err := pgx.ParseConfig(target)
 			if err != nil {
 				t.Fatal(err)
@@ -66,8 +68,10 @@ func TestReadSequencesDenied(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err = pgschema.Read(t.Context(), conn, nil)
-			if err == nil || !strings.Contains(err.Error(), "sequence") || !strings.Contains(err.Error(), "fresh") {
-				t.Errorf("Read in %s as a role without privileges: %v; want an error that names the sequence", cfg.Database, err)
+			var denied *pgsession.DoctorError
+			if !errors.As(err, &denied) || len(denied.Findings) != 2 || !strings.Contains(denied.Findings[0].What, `"fresh", `) ||
+				!strings.HasSuffix(denied.Findings[1].What, "1 large objects: 4711") {
+				t.Errorf("Read in %s as a role without privileges: %v; want an error that names sequences and large object", cfg.Database, err)
 			}
 		})
 	}
