@@ -2,12 +2,6 @@ package pgsession_test
 
 import (
 	"context"
-	"os"
-	"os/exec"
-	"os/user"
-	"strconv"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -136,90 +130,6 @@ func awaitWaiter(t *testing.T, conn *pgx.Conn, pid uint32) {
 	await(t, "the backend waits for a lock", func() bool {
 		return value[bool](t, conn, `SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND pid = $1`, int64(pid))
 	})
-}
-
-// daemon runs a program that refuses to run as root, until the test ends.
-func daemon(t *testing.T, program string, args ...string) {
-	t.Helper()
-	cmd := unprivileged(t, program, args...)
-	out := &lockedBuffer{}
-	cmd.Stdout, cmd.Stderr = out, out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGINT)
-		cmd.Wait()
-		if t.Failed() {
-			t.Logf("%s said:\n%s", program, out)
-		}
-	})
-}
-
-func unprivileged(t *testing.T, program string, args ...string) *exec.Cmd {
-	t.Helper()
-	cmd := exec.Command(program, args...)
-	cmd.Dir = "/"
-	if os.Geteuid() == 0 {
-		uid, gid := account(t)
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
-	}
-	return cmd
-}
-
-// folder is a folder of the unprivileged account, short enough for sockets.
-func folder(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "pgsession-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if os.Geteuid() == 0 {
-		uid, gid := account(t)
-		if err := os.Chown(dir, uid, gid); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
-}
-
-func account(t *testing.T) (uid, gid int) {
-	t.Helper()
-	u, err := user.Lookup("postgres")
-	if err != nil {
-		missing(t, "%v: apt-get install postgresql", err)
-	}
-	uid, _ = strconv.Atoi(u.Uid)
-	gid, _ = strconv.Atoi(u.Gid)
-	return uid, gid
-}
-
-// missing skips the test, or fails it where everything is required.
-func missing(t *testing.T, format string, args ...any) {
-	t.Helper()
-	if os.Getenv("PGCOFRE_REQUIRE") == "all" {
-		t.Fatalf(format, args...)
-	}
-	t.Skipf(format, args...)
-}
-
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf []byte
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.buf = append(b.buf, p...)
-	return len(p), nil
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return string(b.buf)
 }
 
 func database(t *testing.T, sql ...string) string {

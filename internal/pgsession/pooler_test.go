@@ -3,66 +3,16 @@ package pgsession_test
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
-
+	"github.com/assist-move-assist/pgcofre/internal/oracle"
 	"github.com/assist-move-assist/pgcofre/internal/pgsession"
 )
 
-// pgbouncer starts a PgBouncer in front of the database and returns the URL
-// that leads through it.
-func pgbouncer(t *testing.T, url, mode string) string {
-	t.Helper()
-	program, err := exec.LookPath("pgbouncer")
-	if err != nil {
-		if program = "/usr/sbin/pgbouncer"; exec.Command(program, "--version").Run() != nil {
-			missing(t, "no PgBouncer found: apt-get install pgbouncer")
-		}
-	}
-	server := config(t, url)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	l.Close()
-	dir := folder(t)
-	text := fmt.Sprintf(`[databases]
-%s = host=%s port=%d user=%s password=%s
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = %d
-unix_socket_dir =
-auth_type = any
-pool_mode = %s
-`, server.Database, server.Host, server.Port, server.User, server.Password, port, mode)
-	ini := filepath.Join(dir, "pgbouncer.ini")
-	if err := os.WriteFile(ini, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	daemon(t, program, ini)
-	through := fmt.Sprintf("postgresql://postgres@127.0.0.1:%d/%s?sslmode=disable", port, server.Database)
-	await(t, "PgBouncer answers", func() bool {
-		conn, err := pgx.Connect(t.Context(), through)
-		if err != nil {
-			return false
-		}
-		conn.Close(t.Context())
-		return true
-	})
-	return through
-}
-
 func TestTransactionPooler(t *testing.T) {
 	url := database(t, `CREATE TABLE t ()`)
-	through := pgbouncer(t, url, "transaction")
+	through := oracle.PgBouncer(t, url, "transaction")
 	found := findings(t, &pgsession.Options{Config: config(t, through), LockName: "x"})
 	if len(found) != 1 || !strings.Contains(found[0].What, "pooler") || !strings.Contains(found[0].Way, "session mode") {
 		t.Errorf("findings: %q", found)
@@ -83,7 +33,7 @@ func TestTransactionPooler(t *testing.T) {
 }
 
 func TestStatementPooler(t *testing.T) {
-	through := pgbouncer(t, database(t), "statement")
+	through := oracle.PgBouncer(t, database(t), "statement")
 	_, err := pgsession.Connect(t.Context(), config(t, through), pgsession.Settings{})
 	if err == nil || !strings.Contains(err.Error(), "statement pooling mode") {
 		t.Errorf("Connect: %v", err)
@@ -92,7 +42,7 @@ func TestStatementPooler(t *testing.T) {
 
 func TestSessionPooler(t *testing.T) {
 	url := database(t, `CREATE TABLE t AS SELECT generate_series(1, 10) i`)
-	through := pgbouncer(t, url, "session")
+	through := oracle.PgBouncer(t, url, "session")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	s, err := pgsession.Open(ctx, &pgsession.Options{Config: config(t, through), Relations: tables, LockName: "x"})
