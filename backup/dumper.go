@@ -16,6 +16,10 @@ import (
 	"github.com/assist-move-assist/pgcofre/internal/pgsession"
 )
 
+// DoctorError is returned, wrapped, when the database cannot be backed up as it
+// is: it names all that stands in the way, and the way out of each.
+type DoctorError = pgsession.DoctorError
+
 // ErrBusy is returned, wrapped, when another run backs up the same database.
 var ErrBusy = pgsession.ErrBusy
 
@@ -26,7 +30,9 @@ type Dumper struct {
 	// Config says how to connect, from pgx.ParseConfig: a URL or key=value
 	// string, PG* variables, .pgpass, service file and TLS certificates are
 	// all understood there. The connection must be direct or pool whole
-	// sessions. The role needs SELECT on everything that is backed up
+	// sessions. It may lead to a standby: the set then lacks the rows of
+	// unlogged tables, which are on the primary alone, and is a part where
+	// there are such tables. The role needs SELECT on everything that is backed up
 	// (pg_read_all_data grants it) and, where tables have row security,
 	// BYPASSRLS.
 	Config *pgx.ConnConfig

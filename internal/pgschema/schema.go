@@ -83,7 +83,8 @@ type Settings struct {
 	ClientEncoding, LCMonetary string
 }
 
-// Exclusion is something that the caller left out.
+// Exclusion is something that the caller left out, or that a standby lacks: it
+// has no rows of unlogged tables, and cannot tell whether there are any.
 type Exclusion struct {
 	Kind, Name, Reason string
 	UserData           bool // rows of the user's are missing because of it

@@ -1,6 +1,7 @@
 package pgschema
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/assist-move-assist/pgcofre/backup/toc"
@@ -56,6 +57,8 @@ func (r *reader) addTableData(t *table) {
 			missing.Kind = "sequence value"
 		}
 		r.schema.Excluded = append(r.schema.Excluded, missing)
+		r.schema.Warnings = append(r.schema.Warnings, fmt.Sprintf(
+			"%s %s is not in the backup: unlogged, and a standby has no copy of it; back up from the primary to have it", missing.Kind, missing.Name))
 		return
 	}
 	r.add(d)

@@ -58,18 +58,17 @@ func checkRelations(ctx context.Context, conn *pgx.Conn, info *Info, rels []Rela
 			COALESCE(pg_catalog.has_schema_privilege(n.oid, 'USAGE'), true), -- NULL: dropped since
 			COALESCE(pg_catalog.has_table_privilege(c.oid, 'SELECT'), true),
 			pg_catalog.row_security_active(c.oid),
-			c.relforcerowsecurity AND c.relowner = (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = current_user),
-			c.relpersistence = 'u' AND pg_catalog.pg_is_in_recovery()
+			c.relforcerowsecurity AND c.relowner = (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = current_user)
 		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 		WHERE c.oid = ANY ($1::int8[]::oid[])
 		ORDER BY n.nspname, c.relname`, oids(rels))
 	if err != nil {
 		return nil, fmt.Errorf("examining the tables: %w", err)
 	}
-	var schemas, tables, filtered, forced, unlogged []string
+	var schemas, tables, filtered, forced []string
 	var schema, table string
-	var usage, sel, rls, force, gone bool
-	_, err = pgx.ForEachRow(rows, []any{&schema, &table, &usage, &sel, &rls, &force, &gone}, func() error {
+	var usage, sel, rls, force bool
+	_, err = pgx.ForEachRow(rows, []any{&schema, &table, &usage, &sel, &rls, &force}, func() error {
 		name := QuoteIdent(schema, table)
 		if s := QuoteIdent(schema); !usage && (len(schemas) == 0 || schemas[len(schemas)-1] != s) {
 			schemas = append(schemas, s)
@@ -83,18 +82,15 @@ func checkRelations(ctx context.Context, conn *pgx.Conn, info *Info, rels []Rela
 		case rls:
 			filtered = append(filtered, name)
 		}
-		if gone {
-			unlogged = append(unlogged, name)
-		}
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("examining the tables: %w", err)
 	}
-	return relationFindings(info, schemas, tables, filtered, forced, unlogged), nil
+	return relationFindings(info, schemas, tables, filtered, forced), nil
 }
 
-func relationFindings(info *Info, schemas, tables, filtered, forced, unlogged []string) (found []Finding) {
+func relationFindings(info *Info, schemas, tables, filtered, forced []string) (found []Finding) {
 	role, list := QuoteIdent(info.User), func(s []string) string { return strings.Join(s, ", ") }
 	var all string
 	if info.Version >= 140000 {
@@ -122,12 +118,6 @@ func relationFindings(info *Info, schemas, tables, filtered, forced, unlogged []
 		found = append(found, Finding{
 			What: fmt.Sprintf("row security is forced upon the owner %s of %d tables: %s", role, len(forced), list(forced)),
 			Way:  fmt.Sprintf("ALTER ROLE %s BYPASSRLS, or ALTER TABLE ... NO FORCE ROW LEVEL SECURITY, or exclude them", role),
-		})
-	}
-	if len(unlogged) > 0 {
-		found = append(found, Finding{
-			What: fmt.Sprintf("%d unlogged tables have no rows on a standby: %s", len(unlogged), list(unlogged)),
-			Way:  "back up from the primary, or exclude them",
 		})
 	}
 	return found
