@@ -94,7 +94,7 @@ func takeAdvisoryLock(ctx context.Context, conn *pgx.Conn, name string) error {
 	if err != nil {
 		return fmt.Errorf("asking who holds the lock %q: %w", name, err)
 	}
-	return fmt.Errorf("%w %q (%s)", ErrBusy, name, holder)
+	return fmt.Errorf("%w %q of database %q (%s); try again when it has ended", ErrBusy, name, conn.Config().Database, holder)
 }
 
 // lockBatch is the number of tables that one statement locks.

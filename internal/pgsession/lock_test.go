@@ -3,6 +3,7 @@ package pgsession_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -18,7 +19,7 @@ func TestBusy(t *testing.T) {
 	s := open(t, &pgsession.Options{Config: config(t, url), LockName: "nightly"})
 	again := &pgsession.Options{Config: config(t, url), Relations: tables, LockName: "nightly"}
 	if _, err := pgsession.Open(t.Context(), again); !errors.Is(err, pgsession.ErrBusy) ||
-		!strings.Contains(err.Error(), "nightly") || !strings.Contains(err.Error(), "pid ") {
+		!strings.Contains(err.Error(), fmt.Sprintf("%q of database %q (pid ", "nightly", again.Config.Database)) {
 		t.Fatalf("the second session: %v", err)
 	}
 	open(t, &pgsession.Options{Config: config(t, url), LockName: "weekly"}).Close()
