@@ -27,19 +27,20 @@ func (r *reader) checkReadable() error {
 	if err != nil {
 		return err
 	}
+	role := pgsession.QuoteIdent(r.user)
 	var found []pgsession.Finding
 	for _, kind := range []struct {
 		what, sql, more string
 		names           []string
 	}{
-		{"sequences", "SEQUENCE", ", USAGE on their schemas, or exclude them", sequences},
+		{"sequences", "SEQUENCE", " and USAGE on their schemas, or exclude them", sequences},
 		{"large objects", "LARGE OBJECT", ", or connect as their owner or a superuser", objects},
 	} {
 		if len(kind.names) > 0 {
 			names := strings.Join(kind.names, ", ")
 			found = append(found, pgsession.Finding{
-				What: fmt.Sprintf("the role may not read %d %s: %s", len(kind.names), kind.what, names),
-				Way:  fmt.Sprintf("GRANT SELECT ON %s %s to it%s", kind.sql, names, kind.more),
+				What: fmt.Sprintf("role %s may not read %d %s: %s", role, len(kind.names), kind.what, names),
+				Way:  fmt.Sprintf("GRANT SELECT ON %s %s TO %s%s", kind.sql, names, role, kind.more),
 			})
 		}
 	}

@@ -13,8 +13,9 @@ type reader struct {
 	conn *pgx.Conn
 	opts *Options
 
-	major   int // server major release: 13 to 18
-	version int // server_version_num
+	major   int    // server major release: 13 to 18
+	version int    // server_version_num
+	user    string // whose privileges count
 	super   bool
 	standby bool
 
@@ -49,8 +50,8 @@ func newReader(ctx context.Context, conn *pgx.Conn, opts *Options) (*reader, err
 	}
 	err := conn.QueryRow(ctx, `
 		SELECT current_setting('server_version_num')::int,
-		       current_setting('is_superuser') = 'on',
-		       pg_catalog.pg_is_in_recovery()`).Scan(&r.version, &r.super, &r.standby)
+		       current_user::text, current_setting('is_superuser') = 'on',
+		       pg_catalog.pg_is_in_recovery()`).Scan(&r.version, &r.user, &r.super, &r.standby)
 	if err != nil {
 		return nil, fmt.Errorf("reading the server's version: %w", err)
 	}
