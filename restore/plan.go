@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -53,11 +54,11 @@ type MissingError struct{ Roles, Extensions []string }
 func (e *MissingError) Error() string {
 	var parts []string
 	if len(e.Roles) > 0 {
-		parts = append(parts, fmt.Sprintf("these roles do not exist: %s (create them from the set's globals.sql, map them, or restore without ownership and privileges)",
+		parts = append(parts, fmt.Sprintf("these roles do not exist: %s (create them from the set's globals.sql, or let the restore create or map them; without ownership and privileges only policies, user mappings and settings name roles)",
 			strings.Join(e.Roles, ", ")))
 	}
 	if len(e.Extensions) > 0 {
-		parts = append(parts, fmt.Sprintf("these extensions are not installed on the server: %s", strings.Join(e.Extensions, ", ")))
+		parts = append(parts, fmt.Sprintf("these extensions are not available: %s (install their packages on the server)", strings.Join(e.Extensions, ", ")))
 	}
 	return "restore: on the target " + strings.Join(parts, "; ")
 }
@@ -124,6 +125,11 @@ func (p *Plan) describe() {
 	if p.set.Scope == manifest.Part {
 		p.Notes = append(p.Notes, "the set holds a part of its database only")
 	}
+	for _, role := range slices.Sorted(maps.Keys(p.opts.Roles)) {
+		if !slices.Contains(p.contents.Roles, role) {
+			p.Notes = append(p.Notes, fmt.Sprintf("the backup names no role %q: mapping it changes nothing", role))
+		}
+	}
 }
 
 // look fills in what the target says. conn is connected to the target, or to
@@ -147,6 +153,9 @@ func (p *Plan) look(ctx context.Context, conn *pgx.Conn) error {
 			p.MissingRoles = append(p.MissingRoles, role)
 		}
 	}
+	if err := p.lookAtOwners(ctx, conn); err != nil {
+		return err
+	}
 	if err := conn.QueryRow(ctx, "SELECT pg_catalog.array_agg(name::pg_catalog.text) FROM pg_catalog.pg_available_extensions").Scan(&have); err != nil {
 		return fmt.Errorf("reading the target's extensions: %w", err)
 	}
@@ -154,6 +163,36 @@ func (p *Plan) look(ctx context.Context, conn *pgx.Conn) error {
 		if !slices.Contains(have, x.Name) {
 			p.MissingExtensions = append(p.MissingExtensions, x.Name)
 		}
+	}
+	return nil
+}
+
+// lookAtOwners notes who cannot be given what belongs to them.
+func (p *Plan) lookAtOwners(ctx context.Context, conn *pgx.Conn) error {
+	if p.opts.NoOwner {
+		return nil
+	}
+	var owners []string
+	for _, e := range p.archive.Entries {
+		if p.wanted(e) && (e.Section == toc.SectionPreData || e.Section == toc.SectionPostData) {
+			owners = append(owners, p.role(e.Owner.String()))
+		}
+	}
+	right := "MEMBER"
+	if p.target.version >= 160000 { // since then a member may lack it (GRANT ... WITH SET FALSE)
+		right = "SET"
+	}
+	var user string
+	var refused []string
+	err := conn.QueryRow(ctx, `SELECT current_user::pg_catalog.text, ARRAY(SELECT rolname::pg_catalog.text FROM pg_catalog.pg_roles
+		WHERE rolname = ANY ($1) AND rolname <> 'pg_database_owner' AND NOT pg_catalog.pg_has_role(oid, $2) ORDER BY rolname)`,
+		owners, right).Scan(&user, &refused)
+	if err != nil {
+		return fmt.Errorf("reading the memberships of the role that restores: %w", err)
+	}
+	if len(refused) > 0 {
+		p.Notes = append(p.Notes, fmt.Sprintf("what belongs to %s will fail, as role %s cannot act for them: grant it membership, map them, leave out ownership, or connect as a superuser",
+			strings.Join(refused, ", "), user))
 	}
 	return nil
 }
@@ -245,7 +284,11 @@ func (p *Plan) WriteText(w io.Writer) error {
 			fmt.Fprintf(&b, "%s:\n  %s\n", title, strings.Join(items, "\n  "))
 		}
 	}
-	list("Roles that do not exist on the target", p.MissingRoles)
+	if p.opts.CreateRoles {
+		list("Roles that it creates, without the right to log in", p.MissingRoles)
+	} else {
+		list("Roles that do not exist on the target", p.MissingRoles)
+	}
 	list("Extensions that the server does not have", p.MissingExtensions)
 	var pre, excluded []string
 	for _, q := range p.Prerequisites {

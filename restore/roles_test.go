@@ -51,6 +51,25 @@ func TestRoles(t *testing.T) {
 			t.Errorf("missing roles: %q; the policy still names one", p.MissingRoles)
 		}
 	})
+	t.Run("no member", func(t *testing.T) {
+		oracle.Exec(t, here.URL("postgres"), `DROP ROLE IF EXISTS regress_pgcofre_guest; CREATE ROLE regress_pgcofre_guest LOGIN PASSWORD 'g' CREATEDB`)
+		target := config(t, newName(t, here))
+		target.User, target.Password = "regress_pgcofre_guest", "g"
+		p, err := (&restore.Restorer{Sink: sink, Target: target}).Plan(t.Context(), set, &restore.Options{
+			Roles: map[string]string{names[1]: "pg_monitor", "typing_error": "postgres"},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		notes := strings.Join(p.Notes, "\n")
+		if !strings.Contains(notes, "what belongs to pg_monitor, postgres will fail") || !strings.Contains(notes, `no role "typing_error"`) {
+			t.Errorf("notes: %s", notes)
+		}
+		if p, err = (&restore.Restorer{Sink: sink, Target: target}).Plan(t.Context(), set, &restore.Options{NoOwner: true}); err != nil || len(p.Notes) > 0 {
+			t.Errorf("without owners: %v, notes %q", err, p.Notes)
+		}
+		oracle.Exec(t, here.URL("postgres"), `DROP ROLE regress_pgcofre_guest`)
+	})
 	t.Run("mapped", func(t *testing.T) {
 		target, to := newName(t, here), map[string]string{names[0]: "regress_pgcofre_mapped", names[1]: "postgres"}
 		oracle.Exec(t, here.URL("postgres"), `CREATE ROLE regress_pgcofre_mapped`)
@@ -69,7 +88,12 @@ func TestRoles(t *testing.T) {
 	})
 	t.Run("created", func(t *testing.T) {
 		target := newName(t, here)
-		if _, err := plan(t, sink, set, target, &restore.Options{CreateRoles: true}).Apply(t.Context()); err != nil {
+		p := plan(t, sink, set, target, &restore.Options{CreateRoles: true})
+		var text strings.Builder
+		if err := p.WriteText(&text); err != nil || !strings.Contains(text.String(), "Roles that it creates") {
+			t.Errorf("%v, plan:\n%s", err, &text)
+		}
+		if _, err := p.Apply(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		same(t, sink, set, target, nil)

@@ -131,7 +131,7 @@ func (t *target) lock(ctx context.Context, conn *pgx.Conn) error {
 		return err
 	}
 	if !got {
-		return fmt.Errorf("restoring into database %q: %w", t.config.Database, ErrBusy)
+		return fmt.Errorf("restoring into database %q: %w; try again when it has ended", t.config.Database, ErrBusy)
 	}
 	return nil
 }
@@ -145,7 +145,7 @@ func (t *target) createStage(ctx context.Context, conn *pgx.Conn, sql string) er
 	}
 	sql = strings.TrimSpace(rewriteDatabase(sql, stage))
 	if _, err := conn.PgConn().Exec(ctx, sql).ReadAll(); err != nil {
-		return fmt.Errorf("creating the database: %w", &EntryError{Desc: "DATABASE", Name: t.config.Database, Statement: sql, Err: err})
+		return fmt.Errorf("creating the database as it was (one that you create, empty, is filled as well): %w", &EntryError{Desc: "DATABASE", Name: t.config.Database, Statement: sql, Err: err})
 	}
 	return nil
 }
