@@ -40,6 +40,9 @@ func Run(ctx context.Context, sink remote.RemoteSink, src Source, opts *Options)
 	if err != nil {
 		return nil, err
 	}
+	if sink == nil || src == nil {
+		return nil, errors.New("backup: Run needs a sink and a source, and one is nil")
+	}
 	name := src.SourceName()
 	if name == "" {
 		return nil, errors.New("backup: the source has no name")

@@ -84,6 +84,16 @@ func TestOptions(t *testing.T) {
 			t.Errorf("%+v: %v", c.opts, err)
 		}
 	}
+	for _, try := range []func() (*manifest.Manifest, error){
+		func() (*manifest.Manifest, error) {
+			return backup.Run(t.Context(), nil, &backup.Dumper{Name: "app"}, nil)
+		},
+		func() (*manifest.Manifest, error) { return backup.Run(t.Context(), remotetest.NewMem(), nil, nil) },
+	} {
+		if _, err := try(); err == nil || !strings.Contains(err.Error(), "nil") {
+			t.Errorf("without sink or source: %v", err)
+		}
+	}
 }
 
 // TestSetOfDatabase: what the manifest says of the database.
