@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -108,8 +109,7 @@ func TestStockProgramsRead(t *testing.T) {
 			if name == "" {
 				continue
 			}
-			if _, err := exec.LookPath(name); err != nil {
-				t.Logf("%s: not installed", name)
+			if !installed(t, name) {
 				continue
 			}
 			stored, _ := compress(t, raw, c)
@@ -122,12 +122,22 @@ func TestStockProgramsRead(t *testing.T) {
 	}
 }
 
+// installed tells whether a program is there; where everything is required, it
+// must be.
+func installed(t *testing.T, name string) bool {
+	t.Helper()
+	_, err := exec.LookPath(name)
+	if err != nil && os.Getenv("PGCOFRE_REQUIRE") == "all" {
+		t.Fatalf("%s is not installed: apt-get install %s", name, name)
+	}
+	return err == nil
+}
+
 // And we read what other programs compressed, of several frames or members.
 func TestReadsForeign(t *testing.T) {
 	raw := bytes.Join(rows(500), nil)
 	for _, name := range []string{"gzip", "zstd"} {
-		if _, err := exec.LookPath(name); err != nil {
-			t.Logf("%s: not installed", name)
+		if !installed(t, name) {
 			continue
 		}
 		cmd := exec.Command(name, "-c")
