@@ -1,0 +1,135 @@
+//go:build !race
+
+package backup_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/assist-move-assist/pgcofre/backup"
+	"github.com/assist-move-assist/pgcofre/backup/manifest"
+	"github.com/assist-move-assist/pgcofre/internal/oracle"
+	"github.com/assist-move-assist/pgcofre/remote"
+	"github.com/assist-move-assist/pgcofre/restore"
+)
+
+// Variables that make the test binary a process whose memory is measured.
+const (
+	memoryRole   = "PGCOFRE_MEMORY_ROLE"   // backup or restore
+	memoryURL    = "PGCOFRE_MEMORY_URL"    // of the database
+	memoryFolder = "PGCOFRE_MEMORY_FOLDER" // with the set
+)
+
+// memoryObjects is how many objects the table is cut into, whatever its size,
+// so that each of the smaller fills what it is compressed with.
+const memoryObjects = 4
+
+// TestMemory: memory does not grow with the database. (The race detector
+// multiplies it.)
+func TestMemory(t *testing.T) {
+	if role := os.Getenv(memoryRole); role != "" {
+		measured(t, role)
+		return
+	}
+	srv := oracle.Server(t, 15)
+	base := `CREATE TABLE t (id int PRIMARY KEY, b bytea); ALTER TABLE t ALTER b SET STORAGE PLAIN;
+		INSERT INTO t SELECT i, sha512(('a' || i)::bytea) || sha512(('b' || i)::bytea) || sha512(('c' || i)::bytea) || sha512(('d' || i)::bytea)
+		FROM generate_series(1, 40000) AS i` // 20 MB as COPY sends it, which no compressor makes much smaller
+	peaks := map[string]int64{}
+	for _, size := range []struct{ name, sql string }{
+		{"small", ``},
+		{"large", `INSERT INTO t SELECT 100000 * n + id, b FROM t, generate_series(1, 12) AS n`},
+	} {
+		source, folder := oracle.Database(t, srv, base, size.sql), t.TempDir()
+		peaks["backup "+size.name] = peak(t, "backup", source, folder)
+		peaks["restore "+size.name] = peak(t, "restore", oracle.Database(t, srv), folder)
+	}
+	for _, role := range []string{"backup", "restore"} {
+		small, large := peaks[role+" small"], peaks[role+" large"]
+		t.Logf("%s: %d MiB, %d MiB", role, small>>20, large>>20)
+		if large > 128<<20 || large > small+16<<20 {
+			t.Errorf("%s: %d MiB for 250 MB, %d MiB for 20 MB", role, large>>20, small>>20)
+		}
+	}
+}
+
+// peak is the most memory that a process which plays the role holds, in bytes.
+func peak(t *testing.T, role, url, folder string) (n int64) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestMemory$")
+	cmd.Env = append(os.Environ(), memoryRole+"="+role, memoryURL+"="+url, memoryFolder+"="+folder,
+		"GOMAXPROCS=1") // a sync.Pool holds some compressors for every CPU, a number that chance decides
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", role, err, out)
+	}
+	if _, err := fmt.Fscanf(bytes.NewReader(out), "peak %d", &n); err != nil {
+		t.Fatalf("%s said %q: %v", role, out, err)
+	}
+	return n
+}
+
+// measured plays the role and prints the most memory that it took.
+func measured(t *testing.T, role string) {
+	sink, err := remote.NewDir(os.Getenv(memoryFolder))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := config(t, os.Getenv(memoryURL))
+	switch role {
+	case "backup":
+		size := value[int64](t, connect(t, os.Getenv(memoryURL)), `SELECT pg_relation_size('t')`)
+		_, err = backup.Run(t.Context(), sink, &backup.Dumper{Config: cfg, Jobs: 2, RangeSize: size / memoryObjects}, nil)
+	case "restore":
+		err = applyLatest(t.Context(), sink, &restore.Restorer{Sink: sink, Target: cfg})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Printf("peak %d\n", ownPeak(t))
+}
+
+func applyLatest(ctx context.Context, sink remote.RemoteSink, r *restore.Restorer) error {
+	inventory, err := manifest.Scan(ctx, sink)
+	if err != nil {
+		return err
+	}
+	set, err := inventory.Find("latest")
+	if err != nil {
+		return err
+	}
+	plan, err := r.Plan(ctx, set, &restore.Options{Jobs: 2})
+	if err != nil {
+		return err
+	}
+	_, err = plan.Apply(ctx)
+	return err
+}
+
+// ownPeak is the most memory this process held. On Linux, getrusage counts the
+// process that started it as well, whose memory it had until its exec.
+func ownPeak(t *testing.T) (n int64) {
+	t.Helper()
+	if status, err := os.ReadFile("/proc/self/status"); err == nil {
+		_, rest, _ := strings.Cut(string(status), "VmHWM:")
+		if _, err := fmt.Sscanf(rest, "%d kB", &n); err != nil {
+			t.Fatal(err)
+		}
+		return n << 10
+	}
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	if n = int64(u.Maxrss); runtime.GOOS != "darwin" {
+		n <<= 10 // KiB elsewhere
+	}
+	return n
+}
