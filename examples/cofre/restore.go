@@ -68,7 +68,7 @@ func (r *restoreCommand) Run(ctx context.Context, c *console) error {
 		}
 	}
 	if err := plan.Missing(); err != nil {
-		return err
+		return fmt.Errorf("%w: see --create-roles, --map-role, --no-owner and --no-privileges", err)
 	}
 	if err := r.confirm(ctx, c, name); err != nil {
 		return err
