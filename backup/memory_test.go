@@ -60,6 +60,24 @@ func TestMemory(t *testing.T) {
 	}
 }
 
+// TestWidestRow: a row of 100 MB, which is 200 MB as it is copied, takes memory
+// in proportion to it.
+func TestWidestRow(t *testing.T) {
+	srv, folder := oracle.Server(t, 15), t.TempDir()
+	source := oracle.Database(t, srv, `CREATE TABLE t (id int, b bytea); INSERT INTO t VALUES (1, 'small'), (3, NULL);
+		INSERT INTO t SELECT 2, decode(repeat(md5('wide'), 6250000), 'hex')`)
+	target := oracle.Database(t, srv)
+	backup, restore := peak(t, "backup", source, folder), peak(t, "restore", target, folder)
+	t.Logf("backup: %d MiB, restore: %d MiB", backup>>20, restore>>20)
+	if backup > 300<<20 || restore > 300<<20 {
+		t.Error("that is more than the row and what every run takes")
+	}
+	const hash = `SELECT string_agg(id || ':' || COALESCE(md5(b), ''), ',' ORDER BY id) FROM t`
+	if want, got := value[string](t, connect(t, source), hash), value[string](t, connect(t, target), hash); got != want {
+		t.Errorf("restored %s, want %s", got, want)
+	}
+}
+
 // peak is the most memory that a process which plays the role holds, in bytes.
 func peak(t *testing.T, role, url, folder string) (n int64) {
 	t.Helper()

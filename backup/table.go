@@ -7,6 +7,8 @@ import (
 	"io"
 	"strings"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/assist-move-assist/pgcofre/backup/manifest"
 	"github.com/assist-move-assist/pgcofre/internal/codec"
 	"github.com/assist-move-assist/pgcofre/internal/pgschema"
@@ -130,7 +132,7 @@ func (d *dump) copyRange(ctx context.Context, c *connection, k *task, t *tableDu
 		case errors.Is(err, errSinkStopped):
 			return err
 		case err != nil:
-			return c.broken(ctx, fmt.Errorf("copying table %s: %w", pgsession.QuoteIdent(t.Schema, t.Name), err))
+			return c.broken(ctx, fmt.Errorf("copying table %s: %w", pgsession.QuoteIdent(t.Schema, t.Name), widthError(err)))
 		}
 		counted.flush()
 		return rows.Close()
@@ -141,6 +143,25 @@ func (d *dump) copyRange(ctx context.Context, c *connection, k *task, t *tableDu
 	r.object = obj.Name
 	d.w.progress.done(k, r.digest.Rows)
 	return nil
+}
+
+// widthError adds the way out to an error of the server's for a row that is too
+// wide for it. Every row is at most 1 GB, in what it allocates for one value
+// (MaxAllocSize in memutils.h; the check in mcxt.c has no SQLSTATE of its own)
+// and in the message that it sends (stringinfo.c), and COPY's text of a bytea
+// has twice its bytes. pg_dump fails at such rows, too.
+func widthError(err error) error {
+	const out = "split the value, store it as a large object, or leave the rows out with Dumper.ExcludeTableData"
+	var pgErr *pgconn.PgError
+	switch {
+	case !errors.As(err, &pgErr):
+		return err
+	case pgErr.Code == "54000" || pgErr.Code == "XX000" && strings.HasPrefix(pgErr.Message, "invalid memory alloc request size"):
+		return fmt.Errorf("%w; a row is damaged, or wider as COPY's text than the 1 GB that a server can send, as with a bytea of 512 MB: %s", err, out)
+	case pgErr.Code == "53200":
+		return fmt.Errorf("%w; the server has too little memory for a row: give it more, %s", err, out)
+	}
+	return err
 }
 
 // countRows counts a table that was cut, in the same snapshot, so that a
