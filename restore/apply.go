@@ -31,7 +31,11 @@ type Result struct {
 //
 // Any SQL error ends the restore with an *EntryError. A database that Apply
 // created is then dropped; one that existed is left as it is at that point,
-// and must be emptied before the next try. Cancelling ctx ends every backend.
+// and must be emptied before the next try. Roles that it created stay.
+// Cancelling ctx ends every backend.
+//
+// Other errors: [*MissingError], [*NotEmptyError], [*manifest.DamageError],
+// [ErrBusy], and what connecting returns.
 func (p *Plan) Apply(ctx context.Context) (*Result, error) {
 	if p.applied {
 		return nil, errApplied
@@ -80,6 +84,9 @@ func (a *apply) all(ctx context.Context, admin *pgx.Conn) error {
 		return err // filled since the plan was made
 	}
 	if err := a.fill(ctx); err != nil {
+		if !a.target.create {
+			a.log.Warn("the target keeps what was restored so far: empty it, or drop and create it, before the next try", "database", a.Database)
+		}
 		return err
 	}
 	if !a.target.create {
