@@ -70,10 +70,10 @@ type FailedError struct{ Report *Report }
 
 func (e *FailedError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "set %s is not proven: %d findings", e.Report.Set, len(e.Report.Findings))
+	fmt.Fprintf(&b, "set %s is not proven", e.Report.Set)
 	for i, f := range e.Report.Findings {
 		if i == 5 {
-			b.WriteString("; and more")
+			fmt.Fprintf(&b, "; and %d more", len(e.Report.Findings)-i)
 			break
 		}
 		fmt.Fprintf(&b, "; %s: %s", f.What, f.Problem)
