@@ -162,6 +162,7 @@ func TestSample(t *testing.T) {
 
 	// The commands that the report ends with.
 	srv := sampleServer(t) // which has the roles
+	contains(t, out, fmt.Sprintf(`(?m)^pg_restore %d or newer:$`, srv.Major()))
 	tools := oracle.Client(t, srv.Major())
 	target := oracle.Database(t, srv)
 	cmd := exec.Command(tools.PgRestore, "--no-owner", "--jobs=2", "--dbname="+target, ".")

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"time"
 
@@ -151,18 +150,28 @@ func (t *tour) conclude() {
 	t.byHand()
 }
 
+// restoredBy is a release whose pg_restore surely reads the backup: that of the
+// server, whose large objects an older one may not know, and one with zstd.
+func (t *tour) restoredBy() int {
+	release := t.set.Database.ServerVersion / 10000
+	if _, ok := t.set.Object("globals.sql.zst"); ok {
+		release = max(release, readsZstd)
+	}
+	return release
+}
+
 // byHand says where the backup is and how to restore it without this library.
 func (t *tour) byHand() {
-	unpack, globals, release := "gzip", "globals.sql.gz", "12"
+	unpack, globals := "gzip", "globals.sql.gz"
 	if _, ok := t.set.Object(globals); !ok {
-		unpack, globals, release = "zstd", "globals.sql.zst", strconv.Itoa(readsZstd)
+		unpack, globals = "zstd", "globals.sql.zst"
 	}
 	t.text(`
 The backup stays until you remove it. PostgreSQL's own tools restore it, with
-pg_restore %s or newer:
+pg_restore %d or newer:
   cd %s
   %s -dc %s    # its roles: create those that you lack
   createdb --template=template0 restored
   pg_restore --no-owner --jobs=%d --dbname=restored .`,
-		release, filepath.Join(t.dir, filepath.FromSlash(t.set.ID)), unpack, globals, max(2, runtime.NumCPU()))
+		t.restoredBy(), filepath.Join(t.dir, filepath.FromSlash(t.set.ID)), unpack, globals, max(2, runtime.NumCPU()))
 }
