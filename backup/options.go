@@ -14,7 +14,8 @@ import (
 type Options struct {
 	// Compression is "zstd" (the default), "gzip" or "none", with an optional
 	// level behind a colon: "zstd:3", "gzip:9". Stock pg_restore reads gzip
-	// and none from release 12 on, zstd from 16 on.
+	// and none from release 12 on, zstd from 16 on, and the large objects of
+	// a server of 17 or 18, however compressed, from 17 on.
 	Compression string
 
 	// MinSize makes a set suspect whose raw size (before compression) is

@@ -19,7 +19,7 @@ type fullCommand struct {
 	Source string   `placeholder:"NAME" help:"Stable name of what is backed up. By default DATABASE@HOST."`
 
 	Jobs     uint        `placeholder:"N" help:"Tables to copy at a time. By default the number of CPUs, at least 2."`
-	Compress compression `default:"zstd" placeholder:"ALGORITHM[:LEVEL]" help:"zstd (for pg_restore 16 and newer), gzip (for any) or none; zstd:1 to zstd:22, gzip:1 to gzip:9."`
+	Compress compression `default:"zstd" placeholder:"ALGORITHM[:LEVEL]" help:"zstd (for pg_restore 16 and newer), gzip (also for older) or none; zstd:1 to zstd:22, gzip:1 to gzip:9."`
 	MinSize  byteSize    `placeholder:"SIZE" help:"Exit with 4 if the backup is smaller than this before compression, such as 500MB."`
 
 	ExcludeSchema []string `sep:";" placeholder:"PATTERN" help:"Leave out schemas. Repeat, or separate by semicolons."`
