@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -94,25 +95,55 @@ func (w *worker) close() {
 }
 
 // quietEventTriggers keeps event triggers that the target already has from
-// firing at what is restored.
+// firing at what is restored, and notes those that it cannot. A server of 17 or
+// newer turns all off. An older one has the role of a replica alone, in which
+// those that are ENABLE ALWAYS fire still, and ENABLE REPLICA then only
+// (filter_event_trigger in event_trigger.c).
 func (a *apply) quietEventTriggers(ctx context.Context, workers []*worker) error {
-	var names []string
-	err := workers[0].conn.QueryRow(ctx, "SELECT pg_catalog.array_agg(evtname::pg_catalog.text) FROM pg_catalog.pg_event_trigger WHERE evtenabled IN ('O', 'A')").Scan(&names)
-	if err != nil || len(names) == 0 {
+	var origin, replica, always []string
+	err := workers[0].conn.QueryRow(ctx, `
+		SELECT pg_catalog.array_agg(evtname::pg_catalog.text ORDER BY evtname) FILTER (WHERE evtenabled = 'O'),
+			pg_catalog.array_agg(evtname::pg_catalog.text ORDER BY evtname) FILTER (WHERE evtenabled = 'R'),
+			pg_catalog.array_agg(evtname::pg_catalog.text ORDER BY evtname) FILTER (WHERE evtenabled = 'A')
+		FROM pg_catalog.pg_event_trigger`).Scan(&origin, &replica, &always)
+	if err != nil {
 		return err
 	}
-	set := "SET session_replication_role = replica"
-	if a.target.version >= 170000 {
-		set = "SET event_triggers = off"
+	const old = "before PostgreSQL 17 a session cannot turn off those that are ENABLE ALWAYS or ENABLE REPLICA"
+	set, left := "SET event_triggers = off", []string(nil)
+	switch {
+	case len(origin)+len(always) == 0:
+		return nil
+	case a.target.version >= 170000:
+	case len(origin) == 0:
+		a.noteEventTriggers(always, old)
+		return nil
+	default:
+		set, left = "SET session_replication_role = replica", slices.Concat(always, replica)
 	}
 	for _, w := range workers {
-		if _, err := w.conn.Exec(ctx, set); err != nil {
-			a.notes = append(a.notes, fmt.Sprintf("event triggers of the target fired while restoring, because the role may not turn them off: %s", strings.Join(names, ", ")))
-			a.log.Warn("event triggers of the target stay on", "triggers", names, "err", err)
+		if _, err := w.conn.Exec(ctx, set); sqlState(err) != "" {
+			a.noteEventTriggers(slices.Concat(always, origin), "the role may not turn them off: "+err.Error())
 			return nil
+		} else if err != nil {
+			return err
 		}
 	}
+	a.noteEventTriggers(left, old)
 	return nil
+}
+
+func (a *apply) noteEventTriggers(names []string, why string) {
+	if len(names) == 0 {
+		return
+	}
+	for i, name := range names {
+		names[i] = pgsession.QuoteIdent(name)
+	}
+	note := fmt.Sprintf("event triggers of the target stayed on while restoring, as %s; to keep them out of the next restore, ALTER EVENT TRIGGER ... DISABLE before it: %s",
+		why, strings.Join(names, ", "))
+	a.notes = append(a.notes, note)
+	a.log.Warn(note)
 }
 
 // entry runs an entry's statements as this restore's options have them, in one
