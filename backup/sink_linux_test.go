@@ -1,16 +1,19 @@
 package backup_test
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
 	"github.com/assist-move-assist/pgcofre/backup"
 	"github.com/assist-move-assist/pgcofre/backup/manifest"
 	"github.com/assist-move-assist/pgcofre/remote"
+	"github.com/assist-move-assist/pgcofre/remote/remotetest"
 )
 
 // small is a folder on a file system of its own, of a size as mount takes it.
@@ -32,16 +35,23 @@ func small(t *testing.T, size string) *remote.Dir {
 	return dir
 }
 
-// TestFullDisk: the run fails at once with the reason, and what it had put is
-// removed.
+// TestFullDisk: when the disk fills in the middle of a run, that fails at once
+// with the reason, and what it had put is removed.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
-	url, sink := database(t), small(t, "300k")
-	_, err := backup.Run(t.Context(), sink, &backup.Dumper{Config: config(t, url)}, &backup.Options{Compression: "none"})
-	if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "storing full/") {
-		t.Errorf("Run: %v", err)
+	url, dir := database(t), small(t, "300k")
+	var stored atomic.Int64
+	sink := &remotetest.Faulty{RemoteSink: dir, AfterPut: func(_ context.Context, _ string, obj remote.Object, err error) (remote.Object, error) {
+		if err == nil {
+			stored.Add(1)
+		}
+		return obj, err
+	}}
+	_, err := backup.Run(t.Context(), sink, &backup.Dumper{Config: config(t, url), RangeSize: 64 << 10}, &backup.Options{Compression: "none"})
+	if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "storing full/") || stored.Load() == 0 {
+		t.Errorf("Run, after %d objects: %v", stored.Load(), err)
 	}
-	leavesNothing(t, sink)
+	leavesNothing(t, dir)
 	awaitNoBackend(t, url)
 }
 
