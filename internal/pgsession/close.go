@@ -91,10 +91,23 @@ func (s *Session) takeLeave() {
 	select {
 	case <-s.turn:
 		if s.leader != nil {
+			s.unlock()
 			s.dismiss(s.leader)
 		}
 	default:
 	}
+}
+
+// unlock gives up the advisory lock before the connection ends: its backend
+// may live a little longer, and the next run would find it busy. Where this
+// fails the end of the backend does it.
+func (s *Session) unlock() {
+	if s.opts.LockName == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), farewell)
+	defer cancel()
+	_, _ = s.leader.PgConn().Exec(ctx, "ROLLBACK; SELECT pg_catalog.pg_advisory_unlock_all()").ReadAll()
 }
 
 // hangUp closes a connection that is not in use, and waits until it is closed.
