@@ -16,13 +16,6 @@ import (
 	"github.com/assist-move-assist/pgcofre/internal/pgsession"
 )
 
-// DoctorError is returned, wrapped, when the database cannot be backed up as it
-// is: it names all that stands in the way, and the way out of each.
-type DoctorError = pgsession.DoctorError
-
-// ErrBusy is returned, wrapped, when another run backs up the same database.
-var ErrBusy = pgsession.ErrBusy
-
 // Dumper is the [Source] of one PostgreSQL database, servers 13 to 18. Only
 // Config is required. A Dumper holds no state: it may be used again, and by
 // several goroutines.

@@ -1,10 +1,12 @@
 package backup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -36,7 +38,9 @@ type pageRange struct {
 	digest   codec.Digest
 }
 
-// plan makes the tasks of everything that is copied.
+// plan makes the tasks of everything that is copied: exports first, lest a
+// query that fails does so after hours, then the heaviest first, so that none
+// is left to run alone at the end.
 func (d *dump) plan() []*task {
 	size := d.rangeSize()
 	var tasks []*task
@@ -57,7 +61,8 @@ func (d *dump) plan() []*task {
 		}
 	}
 	tasks = append(tasks, d.planBlobs()...)
-	return append(tasks, d.planExports()...)
+	slices.SortStableFunc(tasks, func(a, b *task) int { return cmp.Compare(b.weight, a.weight) })
+	return append(d.planExports(), tasks...)
 }
 
 func (d *dump) rangeSize() int64 {

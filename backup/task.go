@@ -1,9 +1,7 @@
 package backup
 
 import (
-	"cmp"
 	"context"
-	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
@@ -23,15 +21,13 @@ type task struct {
 // the job's connection copies the next.
 const putsPerJob = 4
 
-// work runs the tasks on the dump's jobs, the heaviest first, so that none is
-// left to run alone at the end.
+// work runs the tasks on the dump's jobs, in their order.
 func (d *dump) work(ctx context.Context, tasks []*task) error {
 	var total int64
 	for _, t := range tasks {
 		total += t.weight
 	}
 	d.w.progress.copying(total)
-	slices.SortStableFunc(tasks, func(a, b *task) int { return cmp.Compare(b.weight, a.weight) })
 
 	g, ctx := errgroup.WithContext(ctx)
 	queue := make(chan *task)
