@@ -133,5 +133,16 @@ func (r *listResult) writeText(w io.Writer) error {
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", s.ID, cmp.Or(plain(s.Source), "-"), s.what(), age, size(s.Size), s.State)
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, s := range r.Sets {
+		for _, why := range s.Suspect {
+			fmt.Fprintf(w, "\n%s is suspect: %s\n", s.ID, plain(why))
+		}
+		if s.Problem != "" {
+			fmt.Fprintf(w, "\n%s\n", plain(s.Problem))
+		}
+	}
+	return nil
 }
