@@ -14,5 +14,7 @@
 //
 // A backup runs no user-defined function, cast or operator, takes no lock
 // stronger than ACCESS SHARE, writes no temporary file, and holds in memory a
-// few buffers for each job and the widest row.
+// few buffers for each job and the widest row. Two things that only a superuser
+// can set up do run: a login event trigger (17 and newer), and a cast that
+// replaces PostgreSQL's own between two of its own types.
 package backup
