@@ -61,7 +61,7 @@ func TestExports(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	set, err := backup.Run(t.Context(), sink, &backup.Dumper{Config: config(t, url), Exports: exports, Jobs: 1}, nil)
+	set, err := backup.Run(t.Context(), sink, &backup.Dumper{Config: oracle.Config(t, url), Exports: exports, Jobs: 1}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func TestExportRefused(t *testing.T) {
 		{"escapes", "SELECT 1) TO STDOUT; DELETE FROM tasks; COPY (SELECT 1", "export escapes"},
 	} {
 		sink := remotetest.NewMem()
-		_, err := backup.Run(t.Context(), sink, &backup.Dumper{Config: config(t, url), Exports: []backup.Export{{Name: x.name, SQL: x.sql}}}, nil)
+		_, err := backup.Run(t.Context(), sink, &backup.Dumper{Config: oracle.Config(t, url), Exports: []backup.Export{{Name: x.name, SQL: x.sql}}}, nil)
 		if err == nil || !strings.Contains(err.Error(), x.err) {
 			t.Errorf("%s: %v", x.name, err)
 		}
@@ -121,7 +121,7 @@ func TestExcluded(t *testing.T) {
 		{backup.Dumper{Tables: []string{"tasks"}}, "everything else", []string{"tasks"}, "public.people"},
 	} {
 		src := c.src
-		src.Config = config(t, url)
+		src.Config = oracle.Config(t, url)
 		sink := remotetest.NewMem()
 		set, err := backup.Run(t.Context(), sink, &src, nil)
 		if err != nil {
@@ -150,7 +150,7 @@ func TestLargeObjects(t *testing.T) {
 		SELECT lo_create(i) FROM generate_series(2000, 2250) AS i`)
 	for _, compression := range []string{"zstd", "gzip", "none"} {
 		sink := remotetest.NewMem()
-		set, err := backup.Run(t.Context(), sink, &backup.Dumper{Config: config(t, url)}, &backup.Options{Compression: compression})
+		set, err := backup.Run(t.Context(), sink, &backup.Dumper{Config: oracle.Config(t, url)}, &backup.Options{Compression: compression})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,7 +16,7 @@ import (
 func TestSuspect(t *testing.T) {
 	t.Parallel()
 	url, sink := database(t), remotetest.NewMem()
-	src := &backup.Dumper{Config: config(t, url), Name: "app"}
+	src := &backup.Dumper{Config: oracle.Config(t, url), Name: "app"}
 	run := func(opts *backup.Options) (*manifest.Manifest, error) {
 		t.Helper()
 		set, err := backup.Run(t.Context(), sink, src, opts)

@@ -3,9 +3,7 @@ package backup_test
 import (
 	"context"
 	"net/url"
-	"os"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -16,15 +14,6 @@ import (
 	"github.com/assist-move-assist/pgcofre/remote"
 	"github.com/assist-move-assist/pgcofre/verify"
 )
-
-func config(t *testing.T, url string) *pgx.ConnConfig {
-	t.Helper()
-	cfg, err := pgx.ParseConfig(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cfg
-}
 
 func connect(t *testing.T, url string) *pgx.Conn {
 	t.Helper()
@@ -45,20 +34,6 @@ func value[T any](t *testing.T, conn *pgx.Conn, sql string, args ...any) (v T) {
 	return v
 }
 
-// await asks again and again until the answer is yes.
-func await(t *testing.T, what string, yes func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	for tick := time.NewTicker(10 * time.Millisecond); !yes(); {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("in vain: %s", what)
-		}
-	}
-}
-
 // database is a database with some tables, one of which is worth cutting.
 func database(t *testing.T, sql ...string) string {
 	t.Helper()
@@ -73,7 +48,7 @@ func database(t *testing.T, sql ...string) string {
 func awaitNoBackend(t *testing.T, url string) {
 	t.Helper()
 	conn := connect(t, url)
-	await(t, "no backend is left", func() bool {
+	oracle.Await(t, "no backend is left", func() bool {
 		return value[int](t, conn, `SELECT count(*) FROM pg_stat_activity
 			WHERE datname = current_database() AND application_name = $1`, pgsession.ApplicationName) == 0
 	})
@@ -116,13 +91,4 @@ func as(t *testing.T, target, user, password string) string {
 	}
 	u.User = url.UserPassword(user, password)
 	return u.String()
-}
-
-// missing skips the test, or fails it where everything is required.
-func missing(t *testing.T, format string, args ...any) {
-	t.Helper()
-	if os.Getenv("PGCOFRE_REQUIRE") == "all" {
-		t.Fatalf(format, args...)
-	}
-	t.Skipf(format, args...)
 }

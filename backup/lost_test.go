@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/assist-move-assist/pgcofre/backup"
+	"github.com/assist-move-assist/pgcofre/internal/oracle"
 	"github.com/assist-move-assist/pgcofre/internal/pgsession"
 	"github.com/assist-move-assist/pgcofre/remote/remotetest"
 )
@@ -61,7 +62,7 @@ func TestWorkerTerminated(t *testing.T) {
 	conn := connect(t, url)
 	sink := during(2, func() { terminate(t, conn, false) })
 	var last backup.Progress
-	set, err := backup.Run(t.Context(), sink, &backup.Dumper{Config: config(t, url), RangeSize: 64 << 10}, &backup.Options{
+	set, err := backup.Run(t.Context(), sink, &backup.Dumper{Config: oracle.Config(t, url), RangeSize: 64 << 10}, &backup.Options{
 		Progress: func(p backup.Progress) {
 			if p.Done < last.Done || p.Raw < last.Raw || p.Rows < last.Rows || p.Total < last.Total || p.Elapsed < last.Elapsed {
 				t.Errorf("progress goes back from %+v to %+v", last, p)
@@ -93,7 +94,7 @@ func TestLeaderTerminated(t *testing.T) {
 	url := database(t)
 	conn := connect(t, url)
 	sink := during(1, func() { terminate(t, conn, true) })
-	_, err := backup.Run(t.Context(), sink, &backup.Dumper{Config: config(t, url)}, nil)
+	_, err := backup.Run(t.Context(), sink, &backup.Dumper{Config: oracle.Config(t, url)}, nil)
 	if !errors.Is(err, pgsession.ErrLost) {
 		t.Errorf("Run: %v", err)
 	}
@@ -108,7 +109,7 @@ func TestCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	because := errors.New("the machine shuts down")
 	sink := during(1, func() { cancel(because) })
-	_, err := backup.Run(ctx, sink, &backup.Dumper{Config: config(t, url)}, nil)
+	_, err := backup.Run(ctx, sink, &backup.Dumper{Config: oracle.Config(t, url)}, nil)
 	if !errors.Is(err, because) {
 		t.Errorf("Run: %v", err)
 	}
@@ -120,7 +121,7 @@ func TestCancelled(t *testing.T) {
 func TestBusy(t *testing.T) {
 	t.Parallel()
 	url := database(t)
-	src := &backup.Dumper{Config: config(t, url)}
+	src := &backup.Dumper{Config: oracle.Config(t, url)}
 	var second error
 	other := remotetest.NewMem()
 	sink := during(1, func() { _, second = backup.Run(t.Context(), other, src, nil) })

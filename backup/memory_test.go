@@ -100,7 +100,7 @@ func measured(t *testing.T, role string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := config(t, os.Getenv(memoryURL))
+	cfg := oracle.Config(t, os.Getenv(memoryURL))
 	switch role {
 	case "backup":
 		size := value[int64](t, connect(t, os.Getenv(memoryURL)), `SELECT pg_relation_size('t')`)

@@ -15,7 +15,7 @@ import (
 func TestTransactionPooler(t *testing.T) {
 	t.Parallel()
 	through, sink := oracle.PgBouncer(t, database(t), "transaction"), remotetest.NewMem()
-	_, err := backup.Run(t.Context(), sink, &backup.Dumper{Config: config(t, through)}, nil)
+	_, err := backup.Run(t.Context(), sink, &backup.Dumper{Config: oracle.Config(t, through)}, nil)
 	var doctor *backup.DoctorError
 	if !errors.As(err, &doctor) || len(doctor.Findings) != 1 ||
 		!strings.Contains(err.Error(), "pooler") || !strings.Contains(err.Error(), "session mode") {
@@ -28,7 +28,7 @@ func TestTransactionPooler(t *testing.T) {
 func TestSessionPooler(t *testing.T) {
 	t.Parallel()
 	url, sink := database(t), remotetest.NewMem()
-	set, err := backup.Run(t.Context(), sink, &backup.Dumper{Config: config(t, oracle.PgBouncer(t, url, "session")), RangeSize: 256 << 10}, nil)
+	set, err := backup.Run(t.Context(), sink, &backup.Dumper{Config: oracle.Config(t, oracle.PgBouncer(t, url, "session")), RangeSize: 256 << 10}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func TestSessionPooler(t *testing.T) {
 	restored(t, sink, set, oracle.Server(t, 15).Config("restored_pooled"))
 	oracle.Exec(t, url, `DROP DATABASE restored_pooled`)
 	conn := connect(t, url)
-	await(t, "the pooler's backends are as they were", func() bool {
+	oracle.Await(t, "the pooler's backends are as they were", func() bool {
 		return value[int](t, conn, `SELECT count(*) FROM pg_stat_activity a WHERE datname = current_database() AND (state LIKE 'idle in transaction%'
 			OR EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND locktype = 'advisory'))`) == 0
 	})

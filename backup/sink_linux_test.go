@@ -12,6 +12,7 @@ import (
 
 	"github.com/assist-move-assist/pgcofre/backup"
 	"github.com/assist-move-assist/pgcofre/backup/manifest"
+	"github.com/assist-move-assist/pgcofre/internal/oracle"
 	"github.com/assist-move-assist/pgcofre/remote"
 	"github.com/assist-move-assist/pgcofre/remote/remotetest"
 )
@@ -21,7 +22,7 @@ func small(t *testing.T, size string) *remote.Dir {
 	t.Helper()
 	folder := t.TempDir()
 	if err := syscall.Mount("tmpfs", folder, "tmpfs", 0, "size="+size); err != nil {
-		missing(t, "only root may mount a small file system: %v", err)
+		oracle.Missing(t, "only root may mount a small file system: %v", err)
 	}
 	t.Cleanup(func() {
 		if err := syscall.Unmount(folder, syscall.MNT_DETACH); err != nil {
@@ -47,7 +48,7 @@ func TestFullDisk(t *testing.T) {
 		}
 		return obj, err
 	}}
-	_, err := backup.Run(t.Context(), sink, &backup.Dumper{Config: config(t, url), RangeSize: 64 << 10}, &backup.Options{Compression: "none"})
+	_, err := backup.Run(t.Context(), sink, &backup.Dumper{Config: oracle.Config(t, url), RangeSize: 64 << 10}, &backup.Options{Compression: "none"})
 	if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "storing full/") || stored.Load() == 0 {
 		t.Errorf("Run, after %d objects: %v", stored.Load(), err)
 	}
@@ -62,7 +63,7 @@ func TestFolderNotWritable(t *testing.T) {
 	if err := syscall.Mount("", sink.String(), "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
 		t.Fatal(err)
 	}
-	_, err := backup.Run(t.Context(), sink, &backup.Dumper{Config: config(t, url)}, nil)
+	_, err := backup.Run(t.Context(), sink, &backup.Dumper{Config: oracle.Config(t, url)}, nil)
 	if !errors.Is(err, syscall.EROFS) && !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("Run: %v", err)
 	}
@@ -76,7 +77,7 @@ func TestFolderGone(t *testing.T) {
 	if err := os.WriteFile(sink.String()+"/full", nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := backup.Run(t.Context(), sink, &backup.Dumper{Config: config(t, url)}, nil)
+	_, err := backup.Run(t.Context(), sink, &backup.Dumper{Config: oracle.Config(t, url)}, nil)
 	if err == nil || !strings.Contains(err.Error(), "full") {
 		t.Errorf("Run: %v", err)
 	}

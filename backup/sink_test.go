@@ -11,6 +11,7 @@ import (
 
 	"github.com/assist-move-assist/pgcofre/backup"
 	"github.com/assist-move-assist/pgcofre/backup/manifest"
+	"github.com/assist-move-assist/pgcofre/internal/oracle"
 	"github.com/assist-move-assist/pgcofre/remote"
 	"github.com/assist-move-assist/pgcofre/remote/remotetest"
 )
@@ -42,7 +43,7 @@ func breaking(sink remote.RemoteSink, from, to int64) *remotetest.Faulty {
 func TestSinkBreaks(t *testing.T) {
 	t.Parallel()
 	url := database(t)
-	cut := &backup.Dumper{Config: config(t, url), RangeSize: 64 << 10}
+	cut := &backup.Dumper{Config: oracle.Config(t, url), RangeSize: 64 << 10}
 
 	dir := folder(t)
 	set, err := backup.Run(t.Context(), breaking(dir, 5, 7), cut, nil)

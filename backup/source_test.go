@@ -15,11 +15,11 @@ import (
 func TestCannotConnect(t *testing.T) {
 	t.Parallel()
 	url := database(t)
-	nowhere := config(t, url)
+	nowhere := oracle.Config(t, url)
 	nowhere.Port = 1
-	wrong := config(t, url)
+	wrong := oracle.Config(t, url)
 	wrong.Password = "guessed-secret"
-	absent := config(t, url)
+	absent := oracle.Config(t, url)
 	absent.Database = "absent"
 	for _, c := range []struct {
 		src backup.Dumper
@@ -31,7 +31,7 @@ func TestCannotConnect(t *testing.T) {
 		{backup.Dumper{}, "no name"},
 		{backup.Dumper{Name: "x"}, "Config is nil"},
 		{backup.Dumper{Config: wrong, Jobs: -1}, "Jobs"},
-		{backup.Dumper{Config: config(t, url), Tables: []string{"nothing*"}}, `"nothing*"`},
+		{backup.Dumper{Config: oracle.Config(t, url), Tables: []string{"nothing*"}}, `"nothing*"`},
 	} {
 		sink := remotetest.NewMem()
 		_, err := backup.Run(t.Context(), sink, &c.src, nil)
@@ -51,7 +51,7 @@ func TestMayNotRead(t *testing.T) {
 	url := database(t, `DROP ROLE IF EXISTS regress_pgcofre_reader; CREATE ROLE regress_pgcofre_reader LOGIN PASSWORD 'r';
 		GRANT SELECT ON tasks TO regress_pgcofre_reader;
 		CREATE TABLE hidden (a int); ALTER TABLE hidden ENABLE ROW LEVEL SECURITY; GRANT SELECT ON hidden TO regress_pgcofre_reader`)
-	src := &backup.Dumper{Config: config(t, as(t, url, "regress_pgcofre_reader", "r"))}
+	src := &backup.Dumper{Config: oracle.Config(t, as(t, url, "regress_pgcofre_reader", "r"))}
 	sink := remotetest.NewMem()
 	_, err := backup.Run(t.Context(), sink, src, nil)
 	if err == nil || !strings.Contains(err.Error(), "people") || !strings.Contains(err.Error(), "hidden") || !strings.Contains(err.Error(), "BYPASSRLS") {
@@ -101,12 +101,12 @@ func TestSetOfDatabase(t *testing.T) {
 	t.Parallel()
 	url, sink := database(t), remotetest.NewMem()
 	conn := connect(t, url)
-	set, err := backup.Run(t.Context(), sink, &backup.Dumper{Config: config(t, url)}, nil)
+	set, err := backup.Run(t.Context(), sink, &backup.Dumper{Config: oracle.Config(t, url)}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	d := set.Database
-	if d == nil || d.Name != config(t, url).Database || d.Standby || d.ServerVersion/10000 != 15 || d.LSN == "" || d.Snapshot == "" ||
+	if d == nil || d.Name != oracle.Config(t, url).Database || d.Standby || d.ServerVersion/10000 != 15 || d.LSN == "" || d.Snapshot == "" ||
 		d.SystemID != value[string](t, conn, "SELECT system_identifier::text FROM pg_control_system()") ||
 		d.OID != value[uint32](t, conn, "SELECT oid FROM pg_database WHERE datname = current_database()") {
 		t.Errorf("database %+v", d)

@@ -49,7 +49,7 @@ func TestStandby(t *testing.T) {
 		INSERT INTO measured (at) VALUES ('2025-08-08'), ('2025-08-09');
 		CREATE MATERIALIZED VIEW counted AS SELECT count(*) FROM logged;
 		SELECT lo_from_bytea(0, 'content')`)
-	from, sink := &backup.Dumper{Config: config(t, standby.URL(t, url)), RangeSize: 256 << 10}, remotetest.NewMem()
+	from, sink := &backup.Dumper{Config: oracle.Config(t, standby.URL(t, url)), RangeSize: 256 << 10}, remotetest.NewMem()
 	standby.CatchUp(t)
 	set, err := backup.Run(t.Context(), sink, from, nil)
 	if err != nil {

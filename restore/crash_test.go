@@ -140,7 +140,7 @@ func asRole(t *testing.T, srv *scratch.Server, name, target string) string {
 
 func awaitNoBackend(t *testing.T, srv *scratch.Server, role string) {
 	t.Helper()
-	await(t, "no backend of "+role+" is left", func() bool {
+	oracle.Await(t, "no backend of "+role+" is left", func() bool {
 		return value[int](t, srv.URL("postgres"), "SELECT count(*) FROM pg_stat_activity WHERE usename = $1", role) == 0
 	})
 }
@@ -187,7 +187,7 @@ func TestKilledRestore(t *testing.T) {
 	set := take(t, sink, oracle.Database(t, srv, large), "zstd", smallRanges)
 	target := newName(t, srv)
 	asTester := asRole(t, srv, role, target)
-	name := config(t, target).Database
+	name := oracle.Config(t, target).Database
 	exists := func(database string) bool {
 		return value[bool](t, srv.URL("postgres"), "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", database)
 	}

@@ -102,7 +102,7 @@ func (s *spoiled) check(t *testing.T, object string) {
 		return // for people: a restore does not read them
 	}
 	target := newName(t, s.srv)
-	p, err := (&restore.Restorer{Sink: s.sink, Target: config(t, target)}).Plan(t.Context(), s.set, nil)
+	p, err := (&restore.Restorer{Sink: s.sink, Target: oracle.Config(t, target)}).Plan(t.Context(), s.set, nil)
 	if err == nil {
 		_, err = p.Apply(t.Context())
 	}
@@ -116,7 +116,7 @@ func (s *spoiled) check(t *testing.T, object string) {
 // gone fails the test when the database is there, by its name or as a stage.
 func (s *spoiled) gone(t *testing.T, target string) {
 	t.Helper()
-	name := config(t, target).Database
+	name := oracle.Config(t, target).Database
 	if value[bool](t, s.srv.URL("postgres"), "SELECT EXISTS (SELECT FROM pg_database WHERE datname IN ($1, $2))", name, restore.StageName(name)) {
 		t.Errorf("database %s, or what was to become it, is left", name)
 	}

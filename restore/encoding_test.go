@@ -16,7 +16,7 @@ func TestEncodings(t *testing.T) {
 	for encoding, text := range map[string]string{"LATIN1": "caf\xe9", "EUC_JP": "\xc6\xfc\xcb\xdc", "SQL_ASCII": "no encoding \xff"} {
 		t.Run(encoding, func(t *testing.T) {
 			url := newName(t, srv)
-			name := config(t, url).Database
+			name := oracle.Config(t, url).Database
 			oracle.Exec(t, srv.URL("postgres"), "CREATE DATABASE "+pgsession.QuoteIdent(name)+
 				" TEMPLATE template0 ENCODING "+pgsession.QuoteLiteral(encoding)+" LOCALE 'C'")
 			source := connectAs(t, url)
@@ -49,7 +49,7 @@ func TestEncodings(t *testing.T) {
 // connectAs connects in the database's own encoding.
 func connectAs(t *testing.T, url string) *pgx.Conn {
 	t.Helper()
-	conn, err := pgsession.Connect(t.Context(), config(t, url), pgsession.Settings{Restoring: true})
+	conn, err := pgsession.Connect(t.Context(), oracle.Config(t, url), pgsession.Settings{Restoring: true})
 	if err != nil {
 		t.Fatal(err)
 	}

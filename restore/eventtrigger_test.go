@@ -48,7 +48,7 @@ func TestEventTriggersOfTarget(t *testing.T) {
 		set := take(t, sink, oracle.Database(t, srv, hosted, `CREATE TABLE t (id int REFERENCES hosted.users); INSERT INTO t VALUES (1)`), "zstd",
 			func(d *backup.Dumper) { d.ExcludeSchemas = []string{"hosted"} })
 		target := oracle.Database(t, srv, hosted, disabledTrigger, c.triggers, `GRANT ALL ON SCHEMA public TO PUBLIC`)
-		cfg := config(t, target)
+		cfg := oracle.Config(t, target)
 		opts := &restore.Options{}
 		if c.user != "" {
 			oracle.Exec(t, srv.URL("postgres"), `DROP ROLE IF EXISTS regress_pgcofre_poor_ddl; CREATE ROLE regress_pgcofre_poor_ddl LOGIN PASSWORD 'poor'`)

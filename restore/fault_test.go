@@ -69,8 +69,8 @@ func TestRestoreCancelled(t *testing.T) {
 		t.Errorf("Apply: %v", err)
 	}
 	(&spoiled{srv: srv}).gone(t, target)
-	stage := restore.StageName(config(t, target).Database)
-	await(t, "no backend is left", func() bool {
+	stage := restore.StageName(oracle.Config(t, target).Database)
+	oracle.Await(t, "no backend is left", func() bool {
 		return value[int](t, srv.URL("postgres"), `SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND application_name = $2`,
 			stage, pgsession.ApplicationName) == 0
 	})

@@ -6,7 +6,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -29,15 +28,6 @@ func folder(t *testing.T) *remote.Dir {
 		t.Fatal(err)
 	}
 	return dir
-}
-
-func config(t *testing.T, url string) *pgx.ConnConfig {
-	t.Helper()
-	cfg, err := pgx.ParseConfig(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cfg
 }
 
 func connect(t *testing.T, url string) *pgx.Conn {
@@ -64,24 +54,10 @@ func value[T any](t *testing.T, url, sql string, args ...any) (v T) {
 	return v
 }
 
-// await asks again and again until the answer is yes.
-func await(t *testing.T, what string, yes func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	for tick := time.NewTicker(10 * time.Millisecond); !yes(); {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("in vain: %s", what)
-		}
-	}
-}
-
 // take backs a database up and proves the set's objects.
 func take(t *testing.T, sink remote.RemoteSink, url, compression string, edit ...func(*backup.Dumper)) *manifest.Manifest {
 	t.Helper()
-	src := &backup.Dumper{Config: config(t, url)}
+	src := &backup.Dumper{Config: oracle.Config(t, url)}
 	for _, f := range edit {
 		f(src)
 	}
@@ -130,7 +106,7 @@ func newName(t *testing.T, srv *scratch.Server) string {
 // plan plans the restore of a set to a database.
 func plan(t *testing.T, sink remote.RemoteSink, set *manifest.Manifest, target string, opts *restore.Options) *restore.Plan {
 	t.Helper()
-	p, err := (&restore.Restorer{Sink: sink, Target: config(t, target)}).Plan(t.Context(), set, opts)
+	p, err := (&restore.Restorer{Sink: sink, Target: oracle.Config(t, target)}).Plan(t.Context(), set, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +127,7 @@ func bringBack(t *testing.T, sink remote.RemoteSink, set *manifest.Manifest, srv
 // same fails the test unless Compare proves the database.
 func same(t *testing.T, sink remote.RemoteSink, set *manifest.Manifest, target string, opts *verify.CompareOptions) *verify.Report {
 	t.Helper()
-	rep, err := (&verify.Verifier{Sink: sink}).Compare(t.Context(), set, config(t, target), opts)
+	rep, err := (&verify.Verifier{Sink: sink}).Compare(t.Context(), set, oracle.Config(t, target), opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +140,7 @@ func same(t *testing.T, sink remote.RemoteSink, set *manifest.Manifest, target s
 // dump is the text of pg_dump -C, with one name for all databases.
 func dump(t *testing.T, tools oracle.Tools, target string) string {
 	t.Helper()
-	return strings.ReplaceAll(oracle.Dump(t, tools, target, "--create"), config(t, target).Database, "db")
+	return strings.ReplaceAll(oracle.Dump(t, tools, target, "--create"), oracle.Config(t, target).Database, "db")
 }
 
 // client is the stock client of a major, or the newest where there is none: an

@@ -32,7 +32,7 @@ func TestPrerequisites(t *testing.T) {
 	// What is in the way of the set's own objects is refused as ever.
 	target = oracle.Database(t, srv, auth, `CREATE VIEW mine AS SELECT 1`)
 	var notEmpty *restore.NotEmptyError
-	if _, err := (&restore.Restorer{Sink: sink, Target: config(t, target)}).Plan(t.Context(), set, nil); !errors.As(err, &notEmpty) || len(notEmpty.Holds) != 1 {
+	if _, err := (&restore.Restorer{Sink: sink, Target: oracle.Config(t, target)}).Plan(t.Context(), set, nil); !errors.As(err, &notEmpty) || len(notEmpty.Holds) != 1 {
 		t.Errorf("Plan: %v", err)
 	}
 	// Without them, the restore fails by their name.

@@ -53,7 +53,7 @@ func TestRoles(t *testing.T) {
 	})
 	t.Run("no member", func(t *testing.T) {
 		oracle.Exec(t, here.URL("postgres"), `DROP ROLE IF EXISTS regress_pgcofre_guest; CREATE ROLE regress_pgcofre_guest LOGIN PASSWORD 'g' CREATEDB`)
-		target := config(t, newName(t, here))
+		target := oracle.Config(t, newName(t, here))
 		target.User, target.Password = "regress_pgcofre_guest", "g"
 		p, err := (&restore.Restorer{Sink: sink, Target: target}).Plan(t.Context(), set, &restore.Options{
 			Roles: map[string]string{names[1]: "pg_monitor", "typing_error": "postgres"},

@@ -26,9 +26,9 @@ func TestNotEmpty(t *testing.T) {
 		"publication":  `CREATE PUBLICATION mine`,
 	} {
 		target := oracle.Database(t, srv, sql)
-		_, err := (&restore.Restorer{Sink: sink, Target: config(t, target)}).Plan(t.Context(), set, nil)
+		_, err := (&restore.Restorer{Sink: sink, Target: oracle.Config(t, target)}).Plan(t.Context(), set, nil)
 		var notEmpty *restore.NotEmptyError
-		if !errors.As(err, &notEmpty) || len(notEmpty.Holds) != 1 || !strings.Contains(err.Error(), config(t, target).Database) {
+		if !errors.As(err, &notEmpty) || len(notEmpty.Holds) != 1 || !strings.Contains(err.Error(), oracle.Config(t, target).Database) {
 			t.Errorf("a %s: %v", what, err)
 		}
 	}
@@ -60,7 +60,7 @@ func TestEmptyTarget(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, sink, set, target, nil)
-	if res.Rows != p.Rows || res.Tables != p.Tables || res.Database != config(t, target).Database || res.Took <= 0 {
+	if res.Rows != p.Rows || res.Tables != p.Tables || res.Database != oracle.Config(t, target).Database || res.Took <= 0 {
 		t.Errorf("result %+v of plan %+v", res, p)
 	}
 	if _, err := p.Apply(t.Context()); err == nil || !strings.Contains(err.Error(), "make a new one") {
@@ -74,11 +74,11 @@ func TestTargetErrors(t *testing.T) {
 	srv, sink := oracle.Server(t, 15), folder(t)
 	set := take(t, sink, oracle.Database(t, srv, `CREATE TABLE t (a int)`), "zstd")
 	oracle.Exec(t, srv.URL("postgres"), `DROP ROLE IF EXISTS regress_pgcofre_poor; CREATE ROLE regress_pgcofre_poor LOGIN PASSWORD 'poor'`)
-	poor := config(t, newName(t, srv))
+	poor := oracle.Config(t, newName(t, srv))
 	poor.User, poor.Password = "regress_pgcofre_poor", "poor"
-	wrong := config(t, newName(t, srv))
+	wrong := oracle.Config(t, newName(t, srv))
 	wrong.Password = "guessed-secret"
-	nameless := config(t, newName(t, srv))
+	nameless := oracle.Config(t, newName(t, srv))
 	nameless.Database = ""
 	incremental := *set
 	incremental.Kind = manifest.Incremental
@@ -110,7 +110,7 @@ func TestRestoreBusy(t *testing.T) {
 	set := take(t, sink, oracle.Database(t, srv, large), "zstd")
 	target := newName(t, srv)
 	var second error
-	r := &restore.Restorer{Sink: sink, Target: config(t, target)}
+	r := &restore.Restorer{Sink: sink, Target: oracle.Config(t, target)}
 	other := plan(t, sink, set, target, nil)
 	r.Progress = func(p restore.Progress) {
 		if p.Phase == "data and indexes" && second == nil {
@@ -195,7 +195,7 @@ func TestPropertiesFail(t *testing.T) {
 	t.Parallel()
 	srv, sink := oracle.Server(t, 15), folder(t)
 	source := oracle.Database(t, srv, `CREATE TABLE t (a int)`)
-	name := config(t, source).Database
+	name := oracle.Config(t, source).Database
 	oracle.Exec(t, source, `CREATE ROLE regress_pgcofre_setting`, `ALTER DATABASE `+name+` IS_TEMPLATE true`,
 		`ALTER ROLE regress_pgcofre_setting IN DATABASE `+name+` SET work_mem TO '1MB'`)
 	set := take(t, sink, source, "zstd")

@@ -233,7 +233,7 @@ func TestNewerDatabase(t *testing.T) {
 	}
 	t.Setenv(scratch.BinVariable, older)
 	if in, _ := choose(scratch.Installs(), 18); in.Major >= 18 {
-		t.Skip("this machine has PostgreSQL 18 where everyone looks, and none older can be put before it")
+		oracle.Missing(t, "this machine has PostgreSQL 18 where everyone looks, and none older can be put before it")
 	}
 	p := newProgram(t, "DATABASE_URL="+url)
 	out, status := p.run(t)

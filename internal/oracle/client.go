@@ -47,7 +47,7 @@ func Client(t testing.TB, major int) Tools {
 		if major != 0 {
 			name += "-" + strconv.Itoa(major)
 		}
-		missing(t, "no pg_dump, pg_restore and psql of major %d (0: any) found; apt-get install %s, or list their bin folder in %s", major, name, ClientsVariable)
+		Missing(t, "no pg_dump, pg_restore and psql of major %d (0: any) found; apt-get install %s, or list their bin folder in %s", major, name, ClientsVariable)
 	}
 	return best
 }

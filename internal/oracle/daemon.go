@@ -67,7 +67,7 @@ func account(t testing.TB) (uid, gid int) {
 	t.Helper()
 	u, err := user.Lookup("postgres")
 	if err != nil {
-		missing(t, "%v: apt-get install postgresql", err)
+		Missing(t, "%v: apt-get install postgresql", err)
 	}
 	uid, _ = strconv.Atoi(u.Uid)
 	gid, _ = strconv.Atoi(u.Gid)

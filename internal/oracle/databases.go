@@ -163,7 +163,7 @@ func needExtension(t testing.TB, conn *pgx.Conn, srv *scratch.Server, name strin
 		t.Fatal(err)
 	}
 	if !there {
-		missing(t, "the server in %s has no extension %s; Debian, Ubuntu: apt-get install postgresql-%d; Red Hat: dnf install postgresql%d-contrib", srv.BinDir(), name, srv.Major(), srv.Major())
+		Missing(t, "the server in %s has no extension %s; Debian, Ubuntu: apt-get install postgresql-%d; Red Hat: dnf install postgresql%d-contrib", srv.BinDir(), name, srv.Major(), srv.Major())
 	}
 }
 
@@ -183,7 +183,7 @@ func installExtension(t testing.TB, conn *pgx.Conn) {
 			continue
 		}
 		if err := replaceFile(path, want); err != nil {
-			missing(t, "the test extension cannot be put beside the server's: %v; sudo chmod a+w %s", err, dir)
+			Missing(t, "the test extension cannot be put beside the server's: %v; sudo chmod a+w %s", err, dir)
 		}
 	}
 }

@@ -24,8 +24,8 @@ import (
 // Majors are the supported major versions of PostgreSQL, oldest first.
 var Majors = []int{13, 14, 15, 16, 17, 18}
 
-// missing skips the test, or fails it where everything is required.
-func missing(t testing.TB, format string, args ...any) {
+// Missing skips the test, or fails it where everything is required.
+func Missing(t testing.TB, format string, args ...any) {
 	t.Helper()
 	if os.Getenv("PGCOFRE_REQUIRE") == "all" {
 		t.Fatalf(format, args...)
@@ -74,7 +74,7 @@ func start(t testing.TB, major int, settings map[string]string) *scratch.Server 
 	maps.Copy(all, settings)
 	srv, err := scratch.Start(context.Background(), &scratch.Options{Major: major, Settings: all})
 	if notFound := (*scratch.NotFoundError)(nil); errors.As(err, &notFound) {
-		missing(t, "%v", err)
+		Missing(t, "%v", err)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -18,7 +18,7 @@ func PgBouncer(t testing.TB, target, mode string) string {
 	program, err := exec.LookPath("pgbouncer")
 	if err != nil {
 		if program = "/usr/sbin/pgbouncer"; exec.Command(program, "--version").Run() != nil {
-			missing(t, "no PgBouncer found: apt-get install pgbouncer")
+			Missing(t, "no PgBouncer found: apt-get install pgbouncer")
 		}
 	}
 	server, err := pgx.ParseConfig(target)

@@ -30,7 +30,7 @@ func Standby(t testing.TB, primary *scratch.Server) *StandbyServer {
 	}
 	basebackup := filepath.Join(filepath.Dir(server), "pg_basebackup")
 	if _, err := os.Stat(basebackup); err != nil {
-		missing(t, "no pg_basebackup beside %s: apt-get install postgresql-%d", server, primary.Major())
+		Missing(t, "no pg_basebackup beside %s: apt-get install postgresql-%d", server, primary.Major())
 	}
 	dir := folder(t)
 	data := filepath.Join(dir, "data")

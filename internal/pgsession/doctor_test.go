@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/assist-move-assist/pgcofre/internal/oracle"
 	"github.com/assist-move-assist/pgcofre/internal/pgsession"
 )
 
@@ -49,7 +50,7 @@ func TestRoleThatMayNotReadEverything(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	cfg := config(t, url)
+	cfg := oracle.Config(t, url)
 	cfg.User, cfg.Password = "pgsession_poor", "secret"
 
 	found := findings(t, &pgsession.Options{Config: cfg})
@@ -85,7 +86,7 @@ func TestRoleThatMayNotReadEverything(t *testing.T) {
 
 func TestRoomForLocks(t *testing.T) {
 	url := database(t)
-	found := findings(t, &pgsession.Options{Config: config(t, url),
+	found := findings(t, &pgsession.Options{Config: oracle.Config(t, url),
 		Relations: func(context.Context, *pgx.Conn) ([]pgsession.Relation, error) {
 			return make([]pgsession.Relation, 1_000_000), nil
 		}})
@@ -102,7 +103,7 @@ func TestSlotThatHoldsTheHorizon(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	s := open(t, &pgsession.Options{Config: config(t, url)})
+	s := open(t, &pgsession.Options{Config: oracle.Config(t, url)})
 	if w := s.Warnings(); len(w) != 1 || !strings.Contains(w[0], "replication slot pgsession_idle") {
 		t.Errorf("warnings: %q", w)
 	}
@@ -116,7 +117,7 @@ func TestBadAddress(t *testing.T) {
 		"wrong password":   func(c *pgx.ConnConfig) { c.Password = "hunter2" },
 		"nobody there":     func(c *pgx.ConnConfig) { c.Port, c.Password = 1, "hunter2" },
 	} {
-		cfg := config(t, url)
+		cfg := oracle.Config(t, url)
 		secret := cfg.Password
 		change(cfg)
 		_, err := pgsession.Open(t.Context(), &pgsession.Options{Config: cfg, Relations: tables})
@@ -127,7 +128,7 @@ func TestBadAddress(t *testing.T) {
 }
 
 func TestOptionsAreChecked(t *testing.T) {
-	cfg := config(t, "postgresql://h/d")
+	cfg := oracle.Config(t, "postgresql://h/d")
 	for name, o := range map[string]*pgsession.Options{
 		"Config":      {Relations: tables},
 		"Relations":   {Config: cfg},
@@ -172,18 +173,18 @@ func TestSettings(t *testing.T) {
 			}
 		}
 	}
-	conn, err := pgsession.Connect(t.Context(), config(t, url), pgsession.Settings{})
+	conn, err := pgsession.Connect(t.Context(), oracle.Config(t, url), pgsession.Settings{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close(t.Context())
 	check(t, conn, read)
 
-	s := open(t, &pgsession.Options{Config: config(t, url)})
+	s := open(t, &pgsession.Options{Config: oracle.Config(t, url)})
 	read["lock_timeout"] = "1min"
 	check(t, worker(t, s).Conn(), read)
 
-	restoring, err := pgsession.Connect(t.Context(), config(t, url), pgsession.Settings{ClientEncoding: "LATIN1", LCMonetary: "C", Restoring: true})
+	restoring, err := pgsession.Connect(t.Context(), oracle.Config(t, url), pgsession.Settings{ClientEncoding: "LATIN1", LCMonetary: "C", Restoring: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +193,7 @@ func TestSettings(t *testing.T) {
 		"check_function_bodies": "off", "restrict_nonsystem_relation_kind": "",
 		"transaction_isolation": "read committed", "transaction_read_only": "off"})
 
-	_, err = pgsession.Connect(t.Context(), config(t, url), pgsession.Settings{LCMonetary: "no such"})
+	_, err = pgsession.Connect(t.Context(), oracle.Config(t, url), pgsession.Settings{LCMonetary: "no such"})
 	if err == nil {
 		t.Error("a locale that does not exist was accepted")
 	}

@@ -3,7 +3,6 @@ package pgsession_test
 import (
 	"context"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -35,18 +34,9 @@ func between(f func(attempt int)) func(context.Context, *pgx.Conn) ([]pgsession.
 	}
 }
 
-func config(t *testing.T, url string) *pgx.ConnConfig {
-	t.Helper()
-	cfg, err := pgx.ParseConfig(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cfg
-}
-
 func connect(t *testing.T, url string) *pgx.Conn {
 	t.Helper()
-	cfg := config(t, url)
+	cfg := oracle.Config(t, url)
 	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec
 	conn, err := pgx.ConnectConfig(t.Context(), cfg)
 	if err != nil {
@@ -101,25 +91,11 @@ func relation(t *testing.T, conn *pgx.Conn, name string) pgsession.Relation {
 	return pgsession.Relation{OID: value[uint32](t, conn, `SELECT $1::text::regclass::oid`, name), Schema: "public", Name: name}
 }
 
-// await asks again and again until the answer is yes.
-func await(t *testing.T, what string, yes func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	for tick := time.NewTicker(10 * time.Millisecond); !yes(); {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("in vain: %s", what)
-		}
-	}
-}
-
 // awaitNone returns when no backend of ours is left in the database.
 func awaitNone(t *testing.T, url string) {
 	t.Helper()
 	conn := connect(t, url)
-	await(t, "no backend is left", func() bool {
+	oracle.Await(t, "no backend is left", func() bool {
 		return value[int](t, conn, `SELECT count(*) FROM pg_stat_activity
 			WHERE datname = current_database() AND application_name = $1`, pgsession.ApplicationName) == 0
 	})
@@ -127,7 +103,7 @@ func awaitNone(t *testing.T, url string) {
 
 func awaitWaiter(t *testing.T, conn *pgx.Conn, pid uint32) {
 	t.Helper()
-	await(t, "the backend waits for a lock", func() bool {
+	oracle.Await(t, "the backend waits for a lock", func() bool {
 		return value[bool](t, conn, `SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND pid = $1`, int64(pid))
 	})
 }

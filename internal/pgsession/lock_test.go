@@ -11,18 +11,19 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/assist-move-assist/pgcofre/internal/oracle"
 	"github.com/assist-move-assist/pgcofre/internal/pgsession"
 )
 
 func TestBusy(t *testing.T) {
 	url := database(t, `CREATE TABLE t ()`)
-	s := open(t, &pgsession.Options{Config: config(t, url), LockName: "nightly"})
-	again := &pgsession.Options{Config: config(t, url), Relations: tables, LockName: "nightly"}
+	s := open(t, &pgsession.Options{Config: oracle.Config(t, url), LockName: "nightly"})
+	again := &pgsession.Options{Config: oracle.Config(t, url), Relations: tables, LockName: "nightly"}
 	if _, err := pgsession.Open(t.Context(), again); !errors.Is(err, pgsession.ErrBusy) ||
 		!strings.Contains(err.Error(), fmt.Sprintf("%q of database %q (pid ", "nightly", again.Config.Database)) {
 		t.Fatalf("the second session: %v", err)
 	}
-	open(t, &pgsession.Options{Config: config(t, url), LockName: "weekly"}).Close()
+	open(t, &pgsession.Options{Config: oracle.Config(t, url), LockName: "weekly"}).Close()
 	s.Close()
 	for range 20 {
 		open(t, again).Close() // at once, though the backend of the last one may still be ending
@@ -34,7 +35,7 @@ func TestTruncateBetween(t *testing.T) {
 	url := database(t, `CREATE TABLE t AS SELECT 1 i`)
 	other, watcher := connect(t, url), connect(t, url)
 	committed := make(chan struct{})
-	s := open(t, &pgsession.Options{Config: config(t, url), Relations: between(func(attempt int) {
+	s := open(t, &pgsession.Options{Config: oracle.Config(t, url), Relations: between(func(attempt int) {
 		if attempt > 1 {
 			t.Error("the snapshot was older than the lock")
 			return
@@ -42,7 +43,7 @@ func TestTruncateBetween(t *testing.T) {
 		exec1(t, other, `BEGIN; TRUNCATE t; INSERT INTO t SELECT generate_series(1, 3)`)
 		go func() {
 			defer close(committed)
-			await(t, "the leader waits", func() bool {
+			oracle.Await(t, "the leader waits", func() bool {
 				return value[bool](t, watcher, `SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND mode = 'AccessShareLock'`)
 			})
 			exec1(t, other, `COMMIT`)
@@ -68,7 +69,7 @@ func TestChangesBetween(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			url := database(t, `CREATE TABLE a (i int); CREATE TABLE b (); CREATE SCHEMA s; CREATE TABLE s.t ()`)
 			other := connect(t, url)
-			s := open(t, &pgsession.Options{Config: config(t, url), Relations: between(func(attempt int) {
+			s := open(t, &pgsession.Options{Config: oracle.Config(t, url), Relations: between(func(attempt int) {
 				if attempt == 1 {
 					exec1(t, other, sql)
 				}
@@ -92,7 +93,7 @@ func TestChangesBetween(t *testing.T) {
 
 func TestChangesWithoutEnd(t *testing.T) {
 	url := database(t, `CREATE TABLE a ()`, `CREATE TABLE "b ""c" ()`)
-	_, err := pgsession.Open(t.Context(), &pgsession.Options{Config: config(t, url),
+	_, err := pgsession.Open(t.Context(), &pgsession.Options{Config: oracle.Config(t, url),
 		Relations: func(ctx context.Context, conn *pgx.Conn) ([]pgsession.Relation, error) {
 			list, err := tables(ctx, conn)
 			for i := range list {
@@ -112,17 +113,17 @@ func TestLockTimeout(t *testing.T) {
 	url := database(t, `CREATE TABLE a ()`, `CREATE TABLE b ()`, `CREATE TABLE c ()`)
 	holder := connect(t, url)
 	exec1(t, holder, `BEGIN; LOCK TABLE b IN ACCESS EXCLUSIVE MODE`)
-	_, err := pgsession.Open(t.Context(), &pgsession.Options{Config: config(t, url), Relations: tables, LockTimeout: 50 * time.Millisecond})
+	_, err := pgsession.Open(t.Context(), &pgsession.Options{Config: oracle.Config(t, url), Relations: tables, LockTimeout: 50 * time.Millisecond})
 	checkLockError(t, err, int(holder.PgConn().PID()))
 
 	exec1(t, holder, `PREPARE TRANSACTION 'forgotten'`)
-	_, err = pgsession.Open(t.Context(), &pgsession.Options{Config: config(t, url), Relations: tables, LockTimeout: 50 * time.Millisecond})
+	_, err = pgsession.Open(t.Context(), &pgsession.Options{Config: oracle.Config(t, url), Relations: tables, LockTimeout: 50 * time.Millisecond})
 	locking := checkLockError(t, err, 0)
 	if locking.Blockers[0].Prepared != "forgotten" {
 		t.Errorf("blockers: %v", locking.Blockers)
 	}
 	exec1(t, holder, `ROLLBACK PREPARED 'forgotten'`)
-	open(t, &pgsession.Options{Config: config(t, url)})
+	open(t, &pgsession.Options{Config: oracle.Config(t, url)})
 }
 
 func checkLockError(t *testing.T, err error, pid int) *pgsession.LockError {
@@ -141,7 +142,7 @@ func checkLockError(t *testing.T, err error, pid int) *pgsession.LockError {
 // waits for the leader.
 func TestWorkerNeverQueues(t *testing.T) {
 	url := database(t, `CREATE TABLE a ()`, `CREATE TABLE b ()`)
-	s := open(t, &pgsession.Options{Config: config(t, url), LockTimeout: 200 * time.Millisecond})
+	s := open(t, &pgsession.Options{Config: oracle.Config(t, url), LockTimeout: 200 * time.Millisecond})
 	w := worker(t, s)
 	waiter, watcher := connect(t, url), connect(t, url)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -173,7 +174,7 @@ func TestWorkerNeverQueues(t *testing.T) {
 func TestSchemaSwapped(t *testing.T) {
 	url := database(t, `CREATE SCHEMA app; CREATE TABLE app.t AS SELECT 1`)
 	var rels []pgsession.Relation
-	s := open(t, &pgsession.Options{Config: config(t, url), Relations: func(ctx context.Context, conn *pgx.Conn) (_ []pgsession.Relation, err error) {
+	s := open(t, &pgsession.Options{Config: oracle.Config(t, url), Relations: func(ctx context.Context, conn *pgx.Conn) (_ []pgsession.Relation, err error) {
 		rels, err = tables(ctx, conn)
 		return rels, err
 	}})
@@ -185,7 +186,7 @@ func TestSchemaSwapped(t *testing.T) {
 
 func TestMaxBlocking(t *testing.T) {
 	url := database(t, `CREATE TABLE b ()`)
-	s := open(t, &pgsession.Options{Config: config(t, url), MaxBlocking: 100 * time.Millisecond})
+	s := open(t, &pgsession.Options{Config: oracle.Config(t, url), MaxBlocking: 100 * time.Millisecond})
 	worker(t, s)
 	waiter := connect(t, url)
 	exec1(t, waiter, `DROP TABLE b`) // goes through when the session gives way

@@ -13,11 +13,11 @@ import (
 func TestTransactionPooler(t *testing.T) {
 	url := database(t, `CREATE TABLE t ()`)
 	through := oracle.PgBouncer(t, url, "transaction")
-	found := findings(t, &pgsession.Options{Config: config(t, through), LockName: "x"})
+	found := findings(t, &pgsession.Options{Config: oracle.Config(t, through), LockName: "x"})
 	if len(found) != 1 || !strings.Contains(found[0].What, "pooler") || !strings.Contains(found[0].Way, "session mode") {
 		t.Errorf("findings: %q", found)
 	}
-	_, err := pgsession.Connect(t.Context(), config(t, through), pgsession.Settings{})
+	_, err := pgsession.Connect(t.Context(), oracle.Config(t, through), pgsession.Settings{})
 	var doctor *pgsession.DoctorError
 	if !errors.As(err, &doctor) {
 		t.Errorf("Connect: %v", err)
@@ -34,7 +34,7 @@ func TestTransactionPooler(t *testing.T) {
 
 func TestStatementPooler(t *testing.T) {
 	through := oracle.PgBouncer(t, database(t), "statement")
-	_, err := pgsession.Connect(t.Context(), config(t, through), pgsession.Settings{})
+	_, err := pgsession.Connect(t.Context(), oracle.Config(t, through), pgsession.Settings{})
 	if err == nil || !strings.Contains(err.Error(), "statement pooling mode") {
 		t.Errorf("Connect: %v", err)
 	}
@@ -45,7 +45,7 @@ func TestSessionPooler(t *testing.T) {
 	through := oracle.PgBouncer(t, url, "session")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	s, err := pgsession.Open(ctx, &pgsession.Options{Config: config(t, through), Relations: tables, LockName: "x"})
+	s, err := pgsession.Open(ctx, &pgsession.Options{Config: oracle.Config(t, through), Relations: tables, LockName: "x"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,11 +71,11 @@ func TestSessionPooler(t *testing.T) {
 		return value[int](t, watcher, `SELECT count(*) FROM pg_stat_activity
 			WHERE query LIKE '%pg_sleep(60)' AND state = 'active' AND datname = current_database() AND pid <> pg_backend_pid()`)
 	}
-	await(t, "the worker sleeps", func() bool { return sleepers() == 1 })
+	oracle.Await(t, "the worker sleeps", func() bool { return sleepers() == 1 })
 	cancel()
 	<-busy
-	await(t, "the sleeper is cancelled", func() bool { return sleepers() == 0 })
-	await(t, "the pooler has taken back all connections", func() bool {
+	oracle.Await(t, "the sleeper is cancelled", func() bool { return sleepers() == 0 })
+	oracle.Await(t, "the pooler has taken back all connections", func() bool {
 		return value[int](t, watcher, `SELECT count(*) FROM pg_stat_activity
 			WHERE state LIKE 'idle in transaction%' AND datname = current_database()`) == 0
 	})

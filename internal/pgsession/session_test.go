@@ -20,11 +20,11 @@ func TestSnapshotOfEveryMajor(t *testing.T) {
 			url := oracle.Database(t, oracle.Server(t, major), `CREATE TABLE t AS SELECT generate_series(1, 10) i`)
 			other := connect(t, url)
 			start := time.Now().Add(-time.Second)
-			s := open(t, &pgsession.Options{Config: config(t, url)})
+			s := open(t, &pgsession.Options{Config: oracle.Config(t, url)})
 			exec1(t, other, `INSERT INTO t VALUES (11)`)
 
 			info := s.Info()
-			if info.Version/10000 != major || info.Database != config(t, url).Database || info.Standby || !info.Superuser ||
+			if info.Version/10000 != major || info.Database != oracle.Config(t, url).Database || info.Standby || !info.Superuser ||
 				info.Timeline != 1 || info.SystemID == "" || info.Time.Before(start) || info.Time.After(time.Now().Add(time.Second)) {
 				t.Errorf("info: %+v", info)
 			}
@@ -58,7 +58,7 @@ func TestSnapshotOfEveryMajor(t *testing.T) {
 
 func TestDeferrable(t *testing.T) {
 	url := database(t, `CREATE TABLE t AS SELECT 1 i`)
-	s := open(t, &pgsession.Options{Config: config(t, url), Deferrable: true})
+	s := open(t, &pgsession.Options{Config: oracle.Config(t, url), Deferrable: true})
 	w := worker(t, s)
 	if got := value[int](t, w.Conn(), `SELECT count(*) FROM public.t`); got != 1 {
 		t.Errorf("the worker sees %d rows", got)
@@ -76,7 +76,7 @@ func TestDeferrable(t *testing.T) {
 
 func TestUse(t *testing.T) {
 	url := database(t, `CREATE TABLE t ()`)
-	s := open(t, &pgsession.Options{Config: config(t, url)})
+	s := open(t, &pgsession.Options{Config: oracle.Config(t, url)})
 	ctx := t.Context()
 	err := s.Use(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		_, err := conn.Exec(ctx, `SAVEPOINT s`)
@@ -109,7 +109,7 @@ func TestUse(t *testing.T) {
 
 func TestKilledLeader(t *testing.T) {
 	url := database(t, `CREATE TABLE t ()`)
-	s := open(t, &pgsession.Options{Config: config(t, url), Heartbeat: 20 * time.Millisecond})
+	s := open(t, &pgsession.Options{Config: oracle.Config(t, url), Heartbeat: 20 * time.Millisecond})
 	w := worker(t, s)
 	var pid int64
 	err := s.Use(t.Context(), func(ctx context.Context, conn *pgx.Conn) error {
@@ -141,10 +141,10 @@ func TestWorkerOfKilledLeader(t *testing.T) {
 	for _, major := range oracle.Majors {
 		t.Run(fmt.Sprint(major), func(t *testing.T) {
 			url := oracle.Database(t, oracle.Server(t, major))
-			s := open(t, &pgsession.Options{Config: config(t, url), LockName: "x"})
+			s := open(t, &pgsession.Options{Config: oracle.Config(t, url), LockName: "x"})
 			killer := connect(t, url)
 			exec1(t, killer, `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'`)
-			await(t, "the leader is gone", func() bool {
+			oracle.Await(t, "the leader is gone", func() bool {
 				return value[int](t, killer, `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'`) == 0
 			})
 			if _, err := s.Worker(t.Context()); !errors.Is(err, pgsession.ErrLost) {
@@ -177,7 +177,7 @@ func TestCancel(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			defer cancel(nil)
-			s, err := pgsession.Open(ctx, &pgsession.Options{Config: config(t, url), Relations: tables})
+			s, err := pgsession.Open(ctx, &pgsession.Options{Config: oracle.Config(t, url), Relations: tables})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -187,7 +187,7 @@ func TestCancel(t *testing.T) {
 			go func() { ended <- work(ctx, w.Conn()) }()
 			go func() { ended <- s.Use(ctx, work) }()
 			watcher := connect(t, url)
-			await(t, "both are at work", func() bool {
+			oracle.Await(t, "both are at work", func() bool {
 				return value[int](t, watcher, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
 					AND application_name = 'pgcofre' AND state = 'active'`) == 2
 			})
@@ -211,12 +211,12 @@ func TestCancel(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		go func() {
-			await(t, "the leader waits", func() bool {
+			oracle.Await(t, "the leader waits", func() bool {
 				return value[int](t, holder, `SELECT count(*) FROM pg_locks WHERE NOT granted`) > 0
 			})
 			cancel()
 		}()
-		_, err := pgsession.Open(ctx, &pgsession.Options{Config: config(t, url), Relations: tables})
+		_, err := pgsession.Open(ctx, &pgsession.Options{Config: oracle.Config(t, url), Relations: tables})
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("Open: %v", err)
 		}
@@ -238,7 +238,7 @@ func TestWaitDurable(t *testing.T) {
 	other := connect(t, url)
 	for range 20 { // the WAL writer may wake up between the commit and the look
 		exec1(t, other, `INSERT INTO t SELECT generate_series(1, 1000)`)
-		s := open(t, &pgsession.Options{Config: config(t, url)})
+		s := open(t, &pgsession.Options{Config: oracle.Config(t, url)})
 		lsn := s.Info().LSN
 		waits := !value[bool](t, other, `SELECT pg_current_wal_flush_lsn() >= $1::text::pg_lsn`, lsn)
 		if err := s.WaitDurable(t.Context()); err != nil {

@@ -16,7 +16,7 @@ func TestStandby(t *testing.T) {
 	writer := connect(t, url)
 	exec1(t, writer, `SELECT pg_current_xact_id()`)
 	standby.CatchUp(t)
-	cfg := config(t, standby.URL(t, url))
+	cfg := oracle.Config(t, standby.URL(t, url))
 	found := findings(t, &pgsession.Options{Config: cfg, Deferrable: true})
 	if len(found) != 1 || !strings.Contains(found[0].What, "SERIALIZABLE") {
 		t.Errorf("findings: %q", found)

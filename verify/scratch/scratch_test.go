@@ -13,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/assist-move-assist/pgcofre/internal/oracle"
 	"github.com/assist-move-assist/pgcofre/verify/scratch"
 )
 
@@ -20,10 +21,7 @@ import (
 func need(t *testing.T) {
 	t.Helper()
 	if _, err := scratch.Find(0); err != nil {
-		if os.Getenv("PGCOFRE_REQUIRE") == "all" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
+		oracle.Missing(t, "%v", err)
 	}
 }
 
@@ -197,7 +195,7 @@ func TestNotFound(t *testing.T) {
 func TestListedBinariesComeFirst(t *testing.T) {
 	all := scratch.Installs()
 	if len(all) < 2 {
-		t.Skip("two installed servers are needed: apt-get install postgresql-17 postgresql-18")
+		oracle.Missing(t, "two installed servers are needed: apt-get install postgresql-17 postgresql-18")
 	}
 	oldest := all[len(all)-1]
 	t.Setenv(scratch.BinVariable, oldest.BinDir)
