@@ -69,6 +69,10 @@ type Object struct {
 	// Version changes whenever the content may have changed. Its form is the
 	// sink's own; "" means that the sink cannot tell.
 	Version string
+	// Checked tells, of what Put returned, that the store computed a checksum
+	// of what it holds and that it is that of what Put read. Where it is false
+	// nothing but reading the object proves what the store holds.
+	Checked bool
 }
 
 // PutOptions are hints for a Put. The zero value, and nil, give none.
