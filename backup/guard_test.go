@@ -47,7 +47,7 @@ func TestSuspect(t *testing.T) {
 	if _, err := run(nil); err != nil {
 		t.Errorf("another source: %v", err)
 	}
-	inv, err := manifest.Scan(t.Context(), sink)
+	inv, err := manifest.Scan(t.Context(), sink, nil)
 	if err != nil || len(inv.Sets) != 6 {
 		t.Errorf("%d sets are listed, %v", len(inv.Sets), err)
 	}

@@ -115,7 +115,7 @@ func measured(t *testing.T, role string) {
 }
 
 func applyLatest(ctx context.Context, sink remote.RemoteSink, r *restore.Restorer) error {
-	inventory, err := manifest.Scan(ctx, sink)
+	inventory, err := manifest.Scan(ctx, sink, nil)
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ func Run(ctx context.Context, sink remote.RemoteSink, src Source, opts *Options)
 	if name == "" {
 		return nil, errors.New("backup: the source has no name")
 	}
-	all, err := manifest.Scan(ctx, sink)
+	all, err := manifest.Scan(ctx, sink, nil)
 	if err != nil {
 		return nil, fmt.Errorf("reading what the sink holds: %w", err)
 	}

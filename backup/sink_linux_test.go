@@ -81,7 +81,7 @@ func TestFolderGone(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "full") {
 		t.Errorf("Run: %v", err)
 	}
-	if inv, err := manifest.Scan(t.Context(), sink); err == nil && len(inv.Sets) > 0 {
+	if inv, err := manifest.Scan(t.Context(), sink, nil); err == nil && len(inv.Sets) > 0 {
 		t.Error("a set is listed")
 	}
 }

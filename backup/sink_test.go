@@ -64,7 +64,7 @@ func TestSinkBreaks(t *testing.T) {
 	if _, err = backup.Run(t.Context(), gone, cut, nil); !errors.Is(err, syscall.EIO) {
 		t.Errorf("Run: %v", err)
 	}
-	inventory, err := manifest.Scan(t.Context(), dir)
+	inventory, err := manifest.Scan(t.Context(), dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

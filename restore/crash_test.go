@@ -41,7 +41,7 @@ func childBackup(folder, source string) {
 
 func childRestore(folder, target string) {
 	sink := must(remote.NewDir(folder))
-	inv := must(manifest.Scan(context.Background(), sink))
+	inv := must(manifest.Scan(context.Background(), sink, nil))
 	set := must(inv.Find("latest"))
 	plan := must((&restore.Restorer{Sink: sink, Target: must(pgx.ParseConfig(target))}).Plan(context.Background(), set, nil))
 	_, err := plan.Apply(context.Background())
@@ -160,7 +160,7 @@ func TestKilledBackup(t *testing.T) {
 			killed++
 		}
 		awaitNoBackend(t, srv, role)
-		inv, err := manifest.Scan(t.Context(), sink)
+		inv, err := manifest.Scan(t.Context(), sink, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

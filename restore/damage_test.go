@@ -165,7 +165,7 @@ func TestNewerFormat(t *testing.T) {
 	s.damage(t, manifest.Name, func(b []byte) []byte {
 		return bytes.Replace(b, []byte(`"format": 1`), []byte(`"format": 99`), 1)
 	})
-	inv, err := manifest.Scan(context.Background(), s.sink)
+	inv, err := manifest.Scan(context.Background(), s.sink, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,7 +54,7 @@ func Example() {
 		log.Fatal(err)
 	}
 
-	inventory, err := manifest.Scan(ctx, sink)
+	inventory, err := manifest.Scan(ctx, sink, nil)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -35,7 +35,7 @@ func ExampleScan() {
 		}
 	}
 
-	inv, err := manifest.Scan(ctx, sink)
+	inv, err := manifest.Scan(ctx, sink, nil)
 	if err != nil {
 		fmt.Println(err)
 		return

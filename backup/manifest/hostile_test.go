@@ -90,7 +90,7 @@ func TestScanOfLyingLists(t *testing.T) {
 	}
 	for _, name := range []string{"", "a", "storage/20250808T020000Z-aaaa/toc.dat"} {
 		list(name)
-		if inv, err := manifest.Scan(t.Context(), sink); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%q", name)) {
+		if inv, err := manifest.Scan(t.Context(), sink, nil); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%q", name)) {
 			t.Errorf("%q: %+v, %v", name, inv, err)
 		}
 	}

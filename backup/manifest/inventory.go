@@ -20,9 +20,14 @@ var ErrNoSet = errors.New("no such backup set")
 
 func newInventory(found []finding) *Inventory {
 	inv := new(Inventory)
+	first := map[string]*Manifest{}
 	for _, f := range found {
 		switch {
+		case f.set != nil && first[f.set.ID] != nil:
+			inv.Damaged = append(inv.Damaged, Damaged{f.set.ID, f.set.prefix,
+				fmt.Errorf("%s lies in the sink twice: the one at %s counts", f.set.Path(""), first[f.set.ID].Path(""))})
 		case f.set != nil:
+			first[f.set.ID] = f.set
 			inv.Sets = append(inv.Sets, f.set)
 		case f.damaged != nil:
 			inv.Damaged = append(inv.Damaged, *f.damaged)

@@ -89,7 +89,8 @@ type Manifest struct {
 
 	Objects []Object `json:"objects"` // all but the manifest, in byte order of their names
 
-	sum string // of the bytes it was read from
+	sum    string // of the bytes it was read from
+	prefix string // what stands before the ID in the sink it was read from
 }
 
 // Parent names a set and the exact manifest that it had.
@@ -180,6 +181,10 @@ func (m *Manifest) SHA256() (string, error) {
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:]), nil
 }
+
+// Path is the full name, in the sink that the manifest was read from, of an
+// object of the set, or of what lies beside them as manifest.json does.
+func (m *Manifest) Path(object string) string { return m.prefix + m.ID + "/" + object }
 
 // Object finds an object by its name within the set.
 func (m *Manifest) Object(name string) (Object, bool) {

@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io"
@@ -19,53 +20,59 @@ import (
 const scanJobs = 16
 
 // Damaged is a set whose manifest is there but cannot be used: it cannot be
-// read, is not whole, belongs to another set, or is of a newer format. So is
-// one that cannot be told from an unfinished one, as its folder cannot be listed.
+// read, is not whole, belongs to another set, is of a newer format, or is not
+// sealed where a seal is asked for. So is one that cannot be told from an
+// unfinished one, as its folder cannot be listed, and the second of two that
+// bear one ID.
 type Damaged struct {
-	ID  string
-	Err error // a *DamageError, a *NewerFormatError, or the sink's
+	ID     string
+	Prefix string // what stands before the ID in the sink: "" or "2025/08/"
+	Err    error  // a *DamageError, a *SealError, a *NewerFormatError, or the sink's
 }
 
 // Stray is a set's folder without a manifest: a run that is still at work, or
 // what is left of one that died.
 type Stray struct {
 	ID      string
+	Prefix  string    // what stands before the ID in the sink: "" or "2025/08/"
 	Newest  time.Time // of its newest object, by the sink's clock
 	Size    int64     // bytes
 	Objects int
 }
 
-// Scan reads every manifest of a sink. It lists the folders of the known kinds
-// and reads what is in those that have a set's name, several at a time; it
-// leaves everything else in the sink alone. An error says that the listing of
-// a kind failed or ctx is done; what is wrong with one set is an entry in
-// [Inventory.Damaged] instead.
-func Scan(ctx context.Context, sink remote.RemoteSink) (*Inventory, error) {
-	var ids []string
-	for _, kind := range Kinds() {
-		for obj, err := range remote.ListLevel(ctx, sink, string(kind)+"/") {
-			if err != nil {
-				return nil, fmt.Errorf("listing the sets of kind %s: %w", kind, err)
-			}
-			if id, folder := strings.CutSuffix(obj.Name, "/"); folder && CheckID(id) == nil && KindOf(id) == kind {
-				ids = append(ids, id)
-			}
-		}
-	}
-	slices.Sort(ids)
-	ids = slices.Compact(ids) // a sink that lists out of order gives some twice
+// ScanOptions changes what [Scan] accepts. The zero value, and nil, work.
+type ScanOptions struct {
+	// Trust are the public keys of those who may seal a set. If there are any,
+	// a set without the seal of one of them is damaged. Default: seals are not
+	// looked at.
+	Trust []ed25519.PublicKey
+}
 
-	found := make([]finding, len(ids))
+// Scan reads every manifest of a sink. It lists the folders of the known
+// kinds, and those below a year and a month ("2025/08/full/", as a copy may be laid out), and
+// reads what is in those that have a set's name, several at a time; it leaves
+// everything else in the sink alone. An error says that such a listing failed
+// or ctx is done; what is wrong with one set is an entry in
+// [Inventory.Damaged] instead.
+func Scan(ctx context.Context, sink remote.RemoteSink, opts *ScanOptions) (*Inventory, error) {
+	if opts == nil {
+		opts = new(ScanOptions)
+	}
+	places, err := listSets(ctx, sink)
+	if err != nil {
+		return nil, err
+	}
+	found := make([]finding, len(places))
 	next := make(chan int)
 	var readers sync.WaitGroup
-	for range min(scanJobs, len(ids)) {
+	for range min(scanJobs, len(places)) {
 		readers.Go(func() {
 			for i := range next {
-				found[i] = look(ctx, sink, ids[i])
+				found[i] = look(ctx, sink, places[i], opts.Trust)
 			}
 		})
 	}
-	for i := range ids {
+	for i := range places {
 		next <- i
 	}
 	close(next)
@@ -76,6 +83,72 @@ func Scan(ctx context.Context, sink remote.RemoteSink) (*Inventory, error) {
 	return newInventory(found), nil
 }
 
+// place is where a set lies.
+type place struct{ prefix, id string }
+
+func (p place) path(object string) string { return p.prefix + p.id + "/" + object }
+
+// listSets lists the folders that have a set's name, those without a prefix
+// first.
+func listSets(ctx context.Context, sink remote.RemoteSink) ([]place, error) {
+	prefixes, err := months(ctx, sink)
+	if err != nil {
+		return nil, err
+	}
+	var places []place
+	for _, prefix := range append([]string{""}, prefixes...) {
+		for _, kind := range Kinds() {
+			folders, err := subfolders(ctx, sink, prefix+string(kind)+"/")
+			if err != nil {
+				return nil, fmt.Errorf("listing the sets of kind %s: %w", kind, err)
+			}
+			for _, name := range folders {
+				if id := string(kind) + "/" + name; CheckID(id) == nil {
+					places = append(places, place{prefix, id})
+				}
+			}
+		}
+	}
+	return places, nil
+}
+
+// months lists the prefixes "YYYY/MM/" that there are.
+func months(ctx context.Context, sink remote.RemoteSink) (prefixes []string, err error) {
+	years, err := subfolders(ctx, sink, "")
+	if err != nil {
+		return nil, fmt.Errorf("listing the sink: %w", err)
+	}
+	for _, year := range years {
+		if len(year) != 4 || strings.Trim(year, "0123456789") != "" {
+			continue
+		}
+		found, err := subfolders(ctx, sink, year+"/")
+		if err != nil {
+			return nil, fmt.Errorf("listing the months of %s: %w", year, err)
+		}
+		for _, month := range found {
+			if _, err := time.Parse("2006/01", year+"/"+month); err == nil {
+				prefixes = append(prefixes, year+"/"+month+"/")
+			}
+		}
+	}
+	return prefixes, nil
+}
+
+// subfolders lists the names of the folders right below a prefix, sorted.
+func subfolders(ctx context.Context, sink remote.RemoteSink, prefix string) (names []string, err error) {
+	for obj, err := range remote.ListLevel(ctx, sink, prefix) {
+		if err != nil {
+			return nil, err
+		}
+		if rest, ok := strings.CutPrefix(obj.Name, prefix); ok && strings.HasSuffix(rest, "/") {
+			names = append(names, strings.TrimSuffix(rest, "/"))
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil // a sink that lists out of order gives some twice
+}
+
 // finding is what a set's folder turned out to be; all nil if it is gone.
 type finding struct {
 	set     *Manifest
@@ -83,35 +156,35 @@ type finding struct {
 	stray   *Stray
 }
 
-func look(ctx context.Context, sink remote.RemoteSink, id string) finding {
-	set, err := read(ctx, sink, id)
+func look(ctx context.Context, sink remote.RemoteSink, at place, trust []ed25519.PublicKey) finding {
+	set, err := read(ctx, sink, at, trust)
 	if errors.Is(err, fs.ErrNotExist) {
 		var stray *Stray
 		var committed bool
-		stray, committed, err = measure(ctx, sink, id)
+		stray, committed, err = measure(ctx, sink, at)
 		if err == nil && !committed {
 			return finding{stray: stray}
 		}
 		if committed {
-			set, err = read(ctx, sink, id) // the run ended while we looked
+			set, err = read(ctx, sink, at, trust) // the run ended while we looked
 		}
 	}
 	if err != nil {
-		return finding{damaged: &Damaged{id, err}}
+		return finding{damaged: &Damaged{at.id, at.prefix, err}}
 	}
 	return finding{set: set}
 }
 
 // read reads the manifest of one set.
-func read(ctx context.Context, sink remote.RemoteSink, id string) (*Manifest, error) {
-	r, err := sink.Get(ctx, id+"/"+Name)
+func read(ctx context.Context, sink remote.RemoteSink, at place, trust []ed25519.PublicKey) (*Manifest, error) {
+	b, err := readSmall(ctx, sink, at.path(Name), MaxSize)
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()
-	b, err := io.ReadAll(io.LimitReader(r, MaxSize+1))
-	if err != nil {
-		return nil, err
+	if len(trust) > 0 {
+		if err := checkSeal(ctx, sink, at, b, trust); err != nil {
+			return nil, err
+		}
 	}
 	m, err := Parse(b)
 	var newer *NewerFormatError
@@ -119,22 +192,34 @@ func read(ctx context.Context, sink remote.RemoteSink, id string) (*Manifest, er
 	case errors.As(err, &newer):
 		return nil, err
 	case err != nil:
-		return nil, &DamageError{id, Name, err}
-	case m.ID != id:
-		return nil, &DamageError{id, Name, fmt.Errorf("manifest: it is that of %s", m.ID)}
+		return nil, &DamageError{at.id, Name, err}
+	case m.ID != at.id:
+		return nil, &DamageError{at.id, Name, fmt.Errorf("manifest: it is that of %s", m.ID)}
 	}
+	m.prefix = at.prefix
 	return m, nil
+}
+
+// readSmall reads an object of at most so many bytes; of a larger one it
+// returns one byte more.
+func readSmall(ctx context.Context, sink remote.RemoteSink, name string, most int64) ([]byte, error) {
+	r, err := sink.Get(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return io.ReadAll(io.LimitReader(r, most+1))
 }
 
 // measure lists a folder that had no manifest. It returns nil if the folder is
 // gone, and tells if there is a manifest by now.
-func measure(ctx context.Context, sink remote.RemoteSink, id string) (stray *Stray, committed bool, err error) {
-	s := Stray{ID: id}
-	for obj, err := range sink.List(ctx, id+"/") {
+func measure(ctx context.Context, sink remote.RemoteSink, at place) (stray *Stray, committed bool, err error) {
+	s := Stray{ID: at.id, Prefix: at.prefix}
+	for obj, err := range sink.List(ctx, at.path("")) {
 		if err != nil {
-			return nil, false, fmt.Errorf("listing %s: %w", id, err)
+			return nil, false, fmt.Errorf("listing %s: %w", at.path(""), err)
 		}
-		if obj.Name == id+"/"+Name {
+		if obj.Name == at.path(Name) {
 			return nil, true, nil
 		}
 		s.Objects++

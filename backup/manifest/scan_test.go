@@ -43,7 +43,7 @@ func commit(t testing.TB, sink remote.RemoteSink, source string, day int, change
 
 func scan(t testing.TB, sink remote.RemoteSink) *manifest.Inventory {
 	t.Helper()
-	inv, err := manifest.Scan(t.Context(), sink)
+	inv, err := manifest.Scan(t.Context(), sink, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func TestScanErrors(t *testing.T) {
 	unlistable := &remotetest.Faulty{RemoteSink: mem, OnList: func(context.Context, string, iter.Seq2[remote.Object, error]) iter.Seq2[remote.Object, error] {
 		return func(yield func(remote.Object, error) bool) { yield(remote.Object{}, lost) }
 	}}
-	if _, err := manifest.Scan(t.Context(), unlistable); !errors.Is(err, lost) {
+	if _, err := manifest.Scan(t.Context(), unlistable, nil); !errors.Is(err, lost) {
 		t.Errorf("listing fails: %v", err)
 	}
 
@@ -156,7 +156,7 @@ func TestScanErrors(t *testing.T) {
 		cancel()
 		return nil, ctx.Err()
 	}}
-	if inv, err := manifest.Scan(ctx, cancelled); !errors.Is(err, context.Canceled) {
+	if inv, err := manifest.Scan(ctx, cancelled, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %+v, %v", inv, err)
 	}
 }

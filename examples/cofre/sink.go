@@ -76,7 +76,7 @@ func (p *place) scan(ctx context.Context) (remote.RemoteSink, *manifest.Inventor
 	if err != nil {
 		return nil, nil, err
 	}
-	inv, err := manifest.Scan(ctx, s)
+	inv, err := manifest.Scan(ctx, s, nil)
 	if err != nil || p.Source == "" {
 		return s, inv, err
 	}

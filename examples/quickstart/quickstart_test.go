@@ -106,7 +106,7 @@ func (p *program) checkBackup(t *testing.T, out string) (folder string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	inv, err := manifest.Scan(t.Context(), sink)
+	inv, err := manifest.Scan(t.Context(), sink, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -72,7 +72,7 @@ func TestBackUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	inv, err := manifest.Scan(t.Context(), sink)
+	inv, err := manifest.Scan(t.Context(), sink, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

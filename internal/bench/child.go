@@ -87,7 +87,7 @@ func restoreChild(ctx context.Context, cfg *pgx.ConnConfig, dir, jobs string) er
 	if err != nil {
 		return err
 	}
-	sets, err := manifest.Scan(ctx, sink)
+	sets, err := manifest.Scan(ctx, sink, nil)
 	if err != nil {
 		return err
 	}
