@@ -15,8 +15,10 @@ import (
 
 	stdgzip "compress/gzip"
 
-	"github.com/assist-move-assist/pgcofre/internal/codec"
+	"filippo.io/age"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/assist-move-assist/pgcofre/internal/codec"
 )
 
 // rows returns n rows of COPY text, some 430 bytes each, like those of an
@@ -40,10 +42,10 @@ func rows(n int) [][]byte {
 	return out
 }
 
-func compress(t testing.TB, raw []byte, c codec.Compression) ([]byte, codec.Stats) {
+func compress(t testing.TB, raw []byte, c codec.Compression, to ...age.Recipient) ([]byte, codec.Stats) {
 	t.Helper()
 	var stored bytes.Buffer
-	w, err := codec.NewWriter(&stored, c)
+	w, err := codec.NewWriter(&stored, c, to...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,8 +58,8 @@ func compress(t testing.TB, raw []byte, c codec.Compression) ([]byte, codec.Stat
 	return stored.Bytes(), w.Stats()
 }
 
-func decompress(src io.Reader, c codec.Compression) ([]byte, codec.Stats, error) {
-	r, err := codec.NewReader(src, c)
+func decompress(src io.Reader, c codec.Compression, with ...age.Identity) ([]byte, codec.Stats, error) {
+	r, err := codec.NewReader(src, c, with...)
 	if err != nil {
 		return nil, codec.Stats{}, err
 	}
@@ -246,14 +248,21 @@ func TestParseCompression(t *testing.T) {
 }
 
 func FuzzReader(f *testing.F) {
+	k := x25519(f)
 	for i, c := range compressions {
-		stored, _ := compress(f, []byte("1\tJoão\n2\t\\N\n"), c)
-		f.Add(stored, i)
-		f.Add(append(stored, stored...), i)
+		for _, to := range [][]age.Recipient{nil, {k.recipient}} {
+			stored, _ := compress(f, []byte("1\tJoão\n2\t\\N\n"), c, to...)
+			f.Add(stored, i, to != nil)
+			f.Add(append(stored, stored...), i, to != nil)
+		}
 	}
-	f.Fuzz(func(t *testing.T, stored []byte, which int) {
+	f.Fuzz(func(t *testing.T, stored []byte, which int, encrypted bool) {
 		c := compressions[uint(which)%uint(len(compressions))]
-		r, err := codec.NewReader(iotest.OneByteReader(bytes.NewReader(stored)), c)
+		var with []age.Identity
+		if encrypted {
+			with = append(with, k.identity)
+		}
+		r, err := codec.NewReader(iotest.OneByteReader(bytes.NewReader(stored)), c, with...)
 		if err != nil {
 			return
 		}

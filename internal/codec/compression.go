@@ -42,8 +42,10 @@ func ParseCompression(s string) (Compression, error) {
 }
 
 // CompressionOf tells from an object's name how its bytes are compressed. What
-// bears neither ".zst" nor ".gz" is not compressed.
+// bears neither ".zst" nor ".gz", with or without AgeExt behind it, is not
+// compressed.
 func CompressionOf(name string) Compression {
+	name = strings.TrimSuffix(name, AgeExt)
 	switch {
 	case strings.HasSuffix(name, ".zst"):
 		return Compression{Algorithm: Zstd}

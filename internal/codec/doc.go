@@ -3,11 +3,11 @@
 //
 // Writing, from the server to the sink:
 //
-//	COPY messages -> RowWriter (count, digest) -> Writer (compress, sha256, sizes) -> sink
+//	COPY messages -> RowWriter (count, digest) -> Writer (compress, encrypt, sha256, sizes) -> sink
 //
 // Reading, from the sink to the server or to a proof:
 //
-//	sink -> Reader (sha256, sizes, decompress) -> RowReader (count, digest, terminator) -> COPY
+//	sink -> Reader (sha256, sizes, decrypt, decompress) -> RowReader (count, digest, terminator) -> COPY
 //
 // Everything streams: memory does not depend on the length of an object, nor
 // on that of a row. Writer, Reader, RowWriter and RowReader are each for one

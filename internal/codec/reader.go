@@ -7,6 +7,7 @@ import (
 	"io"
 	"sync"
 
+	"filippo.io/age"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 )
@@ -16,12 +17,13 @@ import (
 // bounds the memory that a hostile object can take.
 const maxWindow = 128 << 20
 
-// Reader decompresses an object, and hashes and counts its stored bytes. What
-// is not of the wanted format, or ends too early, is an error; so are bytes
-// after the end that are not another frame (zstd) or member (gzip).
+// Reader decrypts and decompresses an object, and hashes and counts its stored
+// bytes. What is not of the wanted format, or ends too early, is an error; so
+// are bytes after the end that are not another frame (zstd) or member (gzip).
 type Reader struct {
 	stored       storedReader
-	decompressor decompressor // nil: none, or closed
+	packed       countingReader // the compressed bytes, decrypted
+	decompressor decompressor   // nil: none, or closed
 	plain        io.Reader
 	pool         *sync.Pool // where the decompressor goes back to
 	raw          int64
@@ -30,13 +32,22 @@ type Reader struct {
 
 var _ io.ReadCloser = (*Reader)(nil)
 
-// NewReader returns a Reader of what src holds compressed; the level of c is
-// of no account. The caller closes the Reader, and src after it.
-func NewReader(src io.Reader, c Compression) (*Reader, error) {
+// NewReader returns a Reader of what src holds compressed, and encrypted where
+// identities are given; the level of c is of no account. Where none of the
+// identities is a recipient's, a [*age.NoIdentityMatchError] is in the chain of
+// the error. The caller closes the Reader, and src after it.
+func NewReader(src io.Reader, c Compression, identities ...age.Identity) (*Reader, error) {
 	r := &Reader{stored: storedReader{src: src, hash: sha256.New()}}
+	r.packed.src = &r.stored
+	if len(identities) > 0 {
+		var err error
+		if r.packed.src, err = decrypt(&r.stored, identities); err != nil {
+			return nil, err
+		}
+	}
 	switch c.algorithm() {
 	case None:
-		r.plain = &r.stored
+		r.plain = &r.packed
 		return r, nil
 	case Zstd:
 		r.pool = &zstdDecoders
@@ -47,7 +58,7 @@ func NewReader(src io.Reader, c Compression) (*Reader, error) {
 	}
 	r.decompressor = r.pool.Get().(decompressor)
 	r.plain = r.decompressor
-	if err := r.decompressor.Reset(&r.stored); err != nil {
+	if err := r.decompressor.Reset(&r.packed); err != nil {
 		r.Close()
 		return nil, early(err)
 	}
@@ -69,12 +80,13 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// finish reads src to its end, behind that of the compressed stream.
+// finish reads src to its end, behind that of the compressed stream: through
+// the decryption, which knows whether it was cut short.
 func (r *Reader) finish() error {
-	if _, err := io.Copy(io.Discard, &r.stored); err != nil {
+	if _, err := io.Copy(io.Discard, &r.packed); err != nil {
 		return err
 	}
-	if r.stored.n == 0 && r.decompressor != nil {
+	if r.packed.n == 0 && r.decompressor != nil {
 		return io.ErrUnexpectedEOF // even an empty object has a header
 	}
 	return io.EOF
@@ -119,6 +131,18 @@ func (r *storedReader) Read(p []byte) (int, error) {
 	r.hash.Write(p[:n])
 	r.n += int64(n)
 	r.err = err
+	return n, err
+}
+
+// countingReader counts what it hands on.
+type countingReader struct {
+	src io.Reader
+	n   int64
+}
+
+func (r *countingReader) Read(p []byte) (int, error) {
+	n, err := r.src.Read(p)
+	r.n += int64(n)
 	return n, err
 }
 

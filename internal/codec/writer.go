@@ -8,6 +8,7 @@ import (
 	"io"
 	"sync"
 
+	"filippo.io/age"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 )
@@ -18,35 +19,44 @@ const gatherSize = 64 << 10
 
 // Stats describes one stored object.
 type Stats struct {
-	Raw    int64    // bytes before compression
+	Raw    int64    // bytes before compression and encryption
 	Stored int64    // bytes as stored
 	SHA256 [32]byte // of the bytes as stored
 }
 
-// Writer compresses what is written to it, and hashes and counts what comes
-// out. It starts no goroutine: one that is given up without Close leaks
-// nothing.
+// Writer compresses and encrypts what is written to it, and hashes and counts
+// what comes out. It starts no goroutine: one that is given up without Close
+// leaks nothing.
 type Writer struct {
 	compression Compression
 	stored      storedWriter
-	encoder     *encoder // nil once closed
+	encoder     *encoder       // nil once closed
+	encrypter   io.WriteCloser // nil: not encrypted
 	raw         int64
 }
 
 var _ io.WriteCloser = (*Writer)(nil)
 
-// NewWriter returns a Writer that writes the compressed bytes to dst. The
-// caller closes the Writer, and dst after it.
-func NewWriter(dst io.Writer, c Compression) (*Writer, error) {
+// NewWriter returns a Writer that writes the compressed bytes to dst,
+// encrypted to every one of the recipients where any are given: then it writes
+// the header at once. The caller closes the Writer, and dst after it.
+func NewWriter(dst io.Writer, c Compression, recipients ...age.Recipient) (*Writer, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
 	w := &Writer{compression: c, stored: storedWriter{dst: dst, hash: sha256.New()}}
+	var packed io.Writer = &w.stored
 	var err error
+	if len(recipients) > 0 {
+		if w.encrypter, err = encrypt(&w.stored, recipients); err != nil {
+			return nil, err
+		}
+		packed = w.encrypter
+	}
 	if w.encoder, err = takeEncoder(c); err != nil {
 		return nil, err
 	}
-	w.encoder.reset(&w.stored)
+	w.encoder.reset(packed)
 	return w, nil
 }
 
@@ -60,8 +70,8 @@ func (w *Writer) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Close writes what is still held back and ends the compressed stream. It does
-// not close dst. Closing again does nothing.
+// Close writes what is still held back and ends the stream. It does not close
+// dst. Closing again does nothing.
 func (w *Writer) Close() error {
 	if w.encoder == nil {
 		return nil
@@ -69,7 +79,10 @@ func (w *Writer) Close() error {
 	err := w.encoder.close()
 	giveEncoder(w.compression, w.encoder)
 	w.encoder = nil
-	return err
+	if err != nil || w.encrypter == nil {
+		return err
+	}
+	return w.encrypter.Close()
 }
 
 // Stats is complete once Close has returned nil.
