@@ -24,7 +24,7 @@ func read(t *testing.T, sink remote.RemoteSink, set *manifest.Manifest, base str
 	if !ok {
 		t.Fatalf("the set has no %s", base)
 	}
-	obj, err := proof.Open(t.Context(), sink, set, name)
+	obj, err := (proof.Set{Manifest: set, Sink: sink}).Open(t.Context(), name)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -75,7 +75,7 @@ func intact(t *testing.T, sink remote.RemoteSink, set *manifest.Manifest) *manif
 	if err := rep.Err(); err != nil {
 		t.Fatal(err)
 	}
-	contents, err := proof.Contents(t.Context(), sink, set)
+	contents, err := (proof.Set{Manifest: set, Sink: sink}).Contents(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,6 @@ import (
 	"io"
 
 	"github.com/assist-move-assist/pgcofre/backup/toc"
-	"github.com/assist-move-assist/pgcofre/internal/proof"
 )
 
 // blobChunk is how much of a large object is sent at a time.
@@ -15,7 +14,7 @@ const blobChunk = 1 << 20
 // blobs loads the large objects that a BLOBS entry's index lists, in one
 // transaction for each: pg_dump made them, empty, earlier in the archive.
 func (w *worker) blobs(ctx context.Context, e *toc.Entry) error {
-	return proof.LargeObjects(ctx, w.restorer.Sink, w.set, e.File.String(), func(oid uint32, object string) error {
+	return w.set.LargeObjects(ctx, e.File.String(), func(oid uint32, object string) error {
 		if err := w.blob(ctx, oid, object); err != nil {
 			return fmt.Errorf("restoring large object %d: %w", oid, err)
 		}
@@ -24,7 +23,7 @@ func (w *worker) blobs(ctx context.Context, e *toc.Entry) error {
 }
 
 func (w *worker) blob(ctx context.Context, oid uint32, name string) error {
-	obj, err := proof.Open(ctx, w.restorer.Sink, w.set, name)
+	obj, err := w.set.Open(ctx, name)
 	if err != nil {
 		return err
 	}

@@ -149,7 +149,7 @@ func TestDamageCommitsNothing(t *testing.T) {
 // rowsOf is the one object of rows.
 func rowsOf(t *testing.T, s *spoiled) string {
 	t.Helper()
-	contents, err := proof.Contents(t.Context(), s.sink, s.set)
+	contents, err := (proof.Set{Manifest: s.set, Sink: s.sink}).Contents(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -89,7 +89,7 @@ func (a *apply) graph(later map[*toc.Entry]bool) ([]*node, error) {
 func (a *apply) step(e *toc.Entry) (run func(context.Context, *worker) error, weight int64, err error) {
 	switch e.Desc {
 	case "TABLE DATA":
-		name, _ := proof.Stored(a.set, e.File.String()) // it is there: the plan looked
+		name, _ := proof.Stored(a.set.Manifest, e.File.String()) // it is there: the plan looked
 		obj, _ := a.set.Object(name)
 		return func(ctx context.Context, w *worker) error { return w.load(ctx, e, name) }, obj.Raw, nil
 	case "BLOBS":
@@ -101,7 +101,7 @@ func (a *apply) step(e *toc.Entry) (run func(context.Context, *worker) error, we
 // load sends one object's rows to its table. The stream ends well only when
 // the object's checksum was right, so that the server commits nothing else.
 func (w *worker) load(ctx context.Context, e *toc.Entry, name string) error {
-	obj, err := proof.Open(ctx, w.restorer.Sink, w.set, name)
+	obj, err := w.set.Open(ctx, name)
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ func TestForeignKeyToExtensionTable(t *testing.T) {
 	i := slices.IndexFunc(oracle.Databases, func(b oracle.Builder) bool { return b.Name == "configuration" })
 	source, sink := oracle.Databases[i].Build(t, srv), folder(t)
 	set := take(t, sink, source, "none")
-	contents, err := restore.Contents(t.Context(), sink, set)
+	contents, err := (&restore.Restorer{Sink: sink}).Contents(t.Context(), set)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,7 @@ type Plan struct {
 
 	restorer *Restorer
 	opts     Options
-	set      *manifest.Manifest
+	set      proof.Set
 	contents *manifest.Contents
 	archive  *toc.Archive
 	target   *target
@@ -77,12 +77,13 @@ func (e *NotEmptyError) Error() string {
 // Plan reads the set's tables of contents and looks at the target. It changes
 // nothing. What is missing on the target is in the plan, and Apply refuses it.
 //
-// Errors: *NotEmptyError, *manifest.DamageError, and what connecting returns.
+// Errors: [*manifest.SealError], [*IdentityError], [*manifest.DamageError],
+// [*NotEmptyError], and what the sink and connecting return.
 func (r *Restorer) Plan(ctx context.Context, set *manifest.Manifest, opts *Options) (*Plan, error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
-	p := &Plan{restorer: r, set: set}
+	p := &Plan{restorer: r}
 	if opts != nil {
 		p.opts = *opts
 	}
@@ -90,10 +91,13 @@ func (r *Restorer) Plan(ctx context.Context, set *manifest.Manifest, opts *Optio
 		return nil, fmt.Errorf("restore: set %s is %s, not a full backup of a database", set.ID, set.Kind)
 	}
 	var err error
-	if p.contents, err = proof.Contents(ctx, r.Sink, set); err != nil {
+	if p.set, err = r.open(ctx, set); err != nil {
 		return nil, err
 	}
-	if p.archive, err = proof.Archive(ctx, r.Sink, set); err != nil {
+	if p.contents, err = p.set.Contents(ctx); err != nil {
+		return nil, err
+	}
+	if p.archive, err = p.set.Archive(ctx); err != nil {
 		return nil, err
 	}
 	if bad := proof.CheckArchive(set, p.contents, p.archive); len(bad) > 0 {

@@ -47,7 +47,7 @@ func TestRanges(t *testing.T) {
 	stop := grow(t, source)
 	set := take(t, sink, source, "zstd", smallRanges)
 	stop()
-	contents, err := proof.Contents(t.Context(), sink, set)
+	contents, err := (proof.Set{Manifest: set, Sink: sink}).Contents(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestRangesOldServer(t *testing.T) {
 			srv := oracle.Server(t, c.major)
 			source, sink := oracle.Database(t, srv, large), folder(t)
 			set := take(t, sink, source, "zstd", c.edit)
-			contents, err := proof.Contents(t.Context(), sink, set)
+			contents, err := (proof.Set{Manifest: set, Sink: sink}).Contents(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,15 +1,25 @@
 package restore
 
 import (
+	"context"
+	"crypto/ed25519"
 	"errors"
 	"log/slog"
 	"runtime"
 	"time"
 
+	"filippo.io/age"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/assist-move-assist/pgcofre/backup/manifest"
+	"github.com/assist-move-assist/pgcofre/internal/proof"
 	"github.com/assist-move-assist/pgcofre/remote"
 )
+
+// IdentityError tells that a set is encrypted, and that no identity was given
+// or none of those given opens it. Nothing but the set's contents.json was
+// read to find that out.
+type IdentityError = proof.IdentityError
 
 // Restorer brings sets of one sink back to one server. Sink and Target are
 // required. It holds no state and may be used by several goroutines.
@@ -23,6 +33,17 @@ type Restorer struct {
 	// "template1". A set with prerequisites finds them in schemas of their own,
 	// which need not be empty.
 	Target *pgx.ConnConfig
+
+	// Identities open sets that are encrypted: one of those that a set is
+	// encrypted to is enough. They are used by several goroutines at a time.
+	// Sets that are not encrypted need none.
+	Identities []age.Identity
+
+	// Trust are the public keys of those who may seal a set. If there are any,
+	// a set without the seal of one of them is refused with a
+	// [*manifest.SealError] before anything else of it is read. Default: seals
+	// are not looked at.
+	Trust []ed25519.PublicKey
 
 	// Progress is called while a plan is applied, at most ten times a second
 	// and once at the end, from one goroutine at a time. It must not block.
@@ -65,7 +86,7 @@ type Progress struct {
 func (r *Restorer) check() error {
 	switch {
 	case r.Sink == nil:
-		return errors.New("restore: Restorer.Sink is nil")
+		return errNoSink
 	case r.Target == nil:
 		return errors.New("restore: Restorer.Target is nil; use pgx.ParseConfig")
 	case r.Target.Database == "":
@@ -73,6 +94,19 @@ func (r *Restorer) check() error {
 	}
 	return nil
 }
+
+// open gives access to a set's objects, once its seal was found right.
+func (r *Restorer) open(ctx context.Context, set *manifest.Manifest) (proof.Set, error) {
+	if r.Sink == nil {
+		return proof.Set{}, errNoSink
+	}
+	if err := manifest.CheckSeal(ctx, r.Sink, set, r.Trust); err != nil {
+		return proof.Set{}, err
+	}
+	return proof.Set{Manifest: set, Sink: r.Sink, Identities: r.Identities}, nil
+}
+
+var errNoSink = errors.New("restore: Restorer.Sink is nil")
 
 func (r *Restorer) logger() *slog.Logger {
 	if r.Logger == nil {

@@ -31,19 +31,22 @@ func (o *CompareOptions) comparesPrivileges() bool {
 // digest, every sequence, all large objects, and the schema by the text of
 // its definitions. It only reads; nothing else may write to the database
 // meanwhile. Differences are in the report; the error is for what kept them
-// from being looked for.
+// from being looked for, and so is damage: [*manifest.SealError],
+// [*IdentityError], [*manifest.DamageError], and what the sink and the database
+// return.
 func (v *Verifier) Compare(ctx context.Context, set *manifest.Manifest, database *pgx.ConnConfig, opts *CompareOptions) (*Report, error) {
-	if err := v.check(set); err != nil {
+	s, err := v.open(ctx, set)
+	if err != nil {
 		return nil, err
 	}
 	if opts == nil {
 		opts = &CompareOptions{}
 	}
-	contents, err := proof.Contents(ctx, v.Sink, set)
+	contents, err := s.Contents(ctx)
 	if err != nil {
 		return nil, err
 	}
-	archive, err := proof.Archive(ctx, v.Sink, set)
+	archive, err := s.Archive(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -18,16 +18,18 @@ import (
 )
 
 // Integrity reads every object of a set back and proves it: its size and
-// sha256 against the manifest, its decompression, the rows and digest of every
+// sha256 against the manifest, its decryption and decompression, the rows and digest of every
 // table and of the large objects against contents.json, and that every entry
 // of the archive has its data. Damage is in the report; the error is for what
-// kept it from being looked for.
+// kept it from being looked for: [*manifest.SealError], [*IdentityError], and
+// what the sink returns.
 func (v *Verifier) Integrity(ctx context.Context, set *manifest.Manifest) (*Report, error) {
-	if err := v.check(set); err != nil {
+	s, err := v.open(ctx, set)
+	if err != nil {
 		return nil, err
 	}
 	i := &integrity{
-		Verifier: v, set: set, meter: newMeter(v.Progress, set.StoredSize()),
+		Verifier: v, set: s, meter: newMeter(v.Progress, set.StoredSize()),
 		rep:   &Report{Set: set.ID, Start: time.Now().UTC(), Objects: len(set.Objects), Bytes: set.StoredSize()},
 		rows:  map[string]codec.Digest{},
 		files: map[string][]byte{},
@@ -43,7 +45,7 @@ func (v *Verifier) Integrity(ctx context.Context, set *manifest.Manifest) (*Repo
 
 type integrity struct {
 	*Verifier
-	set      *manifest.Manifest
+	set      proof.Set
 	rep      *Report
 	meter    *meter
 	contents *manifest.Contents
@@ -65,8 +67,8 @@ const (
 )
 
 func (i *integrity) run(ctx context.Context) (err error) {
-	if i.contents, err = proof.Contents(ctx, i.Sink, i.set); i.damaged(err) == nil {
-		i.archive, err = proof.Archive(ctx, i.Sink, i.set)
+	if i.contents, err = i.set.Contents(ctx); i.damaged(err) == nil {
+		i.archive, err = i.set.Archive(ctx)
 	}
 	if err := i.damaged(err); err != nil {
 		return err
@@ -74,7 +76,7 @@ func (i *integrity) run(ctx context.Context) (err error) {
 	judged := i.contents != nil && i.archive != nil // else the checksums alone can be
 	how := map[string]reading{}
 	if judged {
-		for _, d := range proof.CheckArchive(i.set, i.contents, i.archive) {
+		for _, d := range proof.CheckArchive(i.set.Manifest, i.contents, i.archive) {
 			i.damaged(d)
 		}
 		how = i.roles()
@@ -89,11 +91,12 @@ func (i *integrity) run(ctx context.Context) (err error) {
 // readAll reads every object, those of contents.json and toc.dat aside: they
 // were.
 func (i *integrity) readAll(ctx context.Context, how map[string]reading) error {
-	contents, _ := proof.Stored(i.set, manifest.ContentsName)
+	contents, _ := proof.Stored(i.set.Manifest, manifest.ContentsName)
+	archive, _ := proof.Stored(i.set.Manifest, toc.FileName)
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(i.jobs())
 	for _, obj := range i.set.Objects {
-		if obj.Name == contents || obj.Name == toc.FileName {
+		if obj.Name == contents || obj.Name == archive {
 			i.meter.add(obj.Size, false)
 			continue
 		}
@@ -143,7 +146,7 @@ func isBlob(name string) bool {
 
 // read reads one object to its end.
 func (i *integrity) read(ctx context.Context, name string, how reading) error {
-	obj, err := proof.Open(ctx, i.Sink, i.set, name)
+	obj, err := i.set.Open(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -207,10 +210,13 @@ func (i *integrity) checkTables() {
 func (i *integrity) checkBlobs(ctx context.Context) error {
 	var sum codec.Digest
 	for _, e := range i.archive.Entries {
-		if e.Desc != "BLOBS" || i.bad[e.File.String()] {
+		if e.Desc != "BLOBS" {
 			continue
 		}
-		err := proof.LargeObjects(ctx, i.Sink, i.set, e.File.String(), func(oid uint32, object string) error {
+		if name, _ := proof.Stored(i.set.Manifest, e.File.String()); i.bad[name] {
+			continue
+		}
+		err := i.set.LargeObjects(ctx, e.File.String(), func(oid uint32, object string) error {
 			if b, ok := i.files[object]; ok {
 				sum.AddRow(proof.BlobRow(oid, b))
 			}

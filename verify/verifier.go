@@ -1,6 +1,8 @@
 package verify
 
 import (
+	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,14 +11,33 @@ import (
 	"sync"
 	"time"
 
+	"filippo.io/age"
+
 	"github.com/assist-move-assist/pgcofre/backup/manifest"
+	"github.com/assist-move-assist/pgcofre/internal/proof"
 	"github.com/assist-move-assist/pgcofre/remote"
 )
+
+// IdentityError tells that a set is encrypted, and that no identity was given
+// or none of those given opens it. Nothing but the set's contents.json was
+// read to find that out.
+type IdentityError = proof.IdentityError
 
 // Verifier proves sets of one sink. Only Sink is required. It holds no state
 // and may be used by several goroutines.
 type Verifier struct {
 	Sink remote.RemoteSink
+
+	// Identities open sets that are encrypted: one of those that a set is
+	// encrypted to is enough. They are used by several goroutines at a time.
+	// Sets that are not encrypted need none.
+	Identities []age.Identity
+
+	// Trust are the public keys of those who may seal a set. If there are any,
+	// a set without the seal of one of them is refused with a
+	// [*manifest.SealError] before anything else of it is read. Default: seals
+	// are not looked at.
+	Trust []ed25519.PublicKey
 
 	// Jobs is how many objects or tables are read at a time. 0 means the
 	// number of CPUs, at least 2.
@@ -111,14 +132,18 @@ func (v *Verifier) jobs() int {
 	return max(2, runtime.NumCPU())
 }
 
-func (v *Verifier) check(set *manifest.Manifest) error {
+// open gives access to a set's objects, once its seal was found right.
+func (v *Verifier) open(ctx context.Context, set *manifest.Manifest) (proof.Set, error) {
 	if v.Sink == nil {
-		return errors.New("verify: Verifier.Sink is nil")
+		return proof.Set{}, errors.New("verify: Verifier.Sink is nil")
 	}
 	if set.Kind != manifest.Full {
-		return fmt.Errorf("verify: set %s is %s, not a full backup of a database", set.ID, set.Kind)
+		return proof.Set{}, fmt.Errorf("verify: set %s is %s, not a full backup of a database", set.ID, set.Kind)
 	}
-	return nil
+	if err := manifest.CheckSeal(ctx, v.Sink, set, v.Trust); err != nil {
+		return proof.Set{}, err
+	}
+	return proof.Set{Manifest: set, Sink: v.Sink, Identities: v.Identities}, nil
 }
 
 // meter reports progress.

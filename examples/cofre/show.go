@@ -34,7 +34,7 @@ func (s *showCommand) Run(ctx context.Context, c *console) error {
 		return err
 	}
 	if set.Kind == manifest.Full {
-		if r.contents, err = restore.Contents(ctx, from, set); err != nil {
+		if r.contents, err = (&restore.Restorer{Sink: from}).Contents(ctx, set); err != nil {
 			return err
 		}
 		if r.Contents, err = r.contents.Encode(); err != nil {
