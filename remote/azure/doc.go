@@ -1,0 +1,2 @@
+// Package azure keeps backups in Azure Blob Storage.
+package azure
