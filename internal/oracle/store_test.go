@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -75,16 +76,17 @@ func askS3(t *testing.T, client *http.Client, store *oracle.Store) {
 		}
 		return do(t, client, req)
 	}
-	if status, text := ask(owner, http.MethodPut, "/oracle"); status != http.StatusOK {
+	bucket := strings.ToLower(rand.Text())
+	if status, text := ask(owner, http.MethodPut, "/"+bucket); status != http.StatusOK {
 		t.Fatalf("create a bucket: %d %s", status, text)
 	}
-	if status, text := ask(owner, http.MethodGet, "/"); status != http.StatusOK || !strings.Contains(text, "<Name>oracle</Name>") {
+	if status, text := ask(owner, http.MethodGet, "/"); status != http.StatusOK || !strings.Contains(text, "<Name>"+bucket+"</Name>") {
 		t.Errorf("list buckets: %d %s", status, text)
 	}
-	if status, text := ask(owner, http.MethodGet, "/oracle?object-lock="); status != http.StatusOK || !strings.Contains(text, "Enabled") {
+	if status, text := ask(owner, http.MethodGet, "/"+bucket+"?object-lock="); status != http.StatusOK || !strings.Contains(text, "Enabled") {
 		t.Errorf("object lock: %d %s", status, text)
 	}
-	if status, text := ask(user, http.MethodGet, "/oracle"); status != http.StatusForbidden || !strings.Contains(text, "<Code>AccessDenied</Code>") {
+	if status, text := ask(user, http.MethodGet, "/"+bucket); status != http.StatusForbidden || !strings.Contains(text, "<Code>AccessDenied</Code>") {
 		t.Errorf("list as the user: %d %s", status, text)
 	}
 	if status, text := ask(aws.Credentials{AccessKeyID: store.AccessKey, SecretAccessKey: "wrong"}, http.MethodGet, "/"); status != http.StatusForbidden {
@@ -112,13 +114,14 @@ func TestGCS(t *testing.T) {
 		}
 		return resp
 	}
-	send(http.MethodPost, through+"/storage/v1/b", `{"name": "oracle"}`)
-	session := send(http.MethodPost, through+"/upload/storage/v1/b/oracle/o?uploadType=resumable", `{"name": "a/b"}`).Header.Get("Location")
+	bucket := strings.ToLower(rand.Text())
+	send(http.MethodPost, through+"/storage/v1/b", `{"name": "`+bucket+`"}`)
+	session := send(http.MethodPost, through+"/upload/storage/v1/b/"+bucket+"/o?uploadType=resumable", `{"name": "a/b"}`).Header.Get("Location")
 	if !strings.HasPrefix(session, through) {
 		t.Errorf("the upload continues at %s, not through the proxy %s", session, through)
 	}
 	send(http.MethodPut, session, "contents")
-	for _, path := range []string{"/storage/v1/b/oracle/o/a%2Fb?alt=media", "/oracle/a/b"} {
+	for _, path := range []string{"/storage/v1/b/" + bucket + "/o/a%2Fb?alt=media", "/" + bucket + "/a/b"} {
 		text, err := io.ReadAll(send(http.MethodGet, through+path, "").Body)
 		if err != nil || string(text) != "contents" {
 			t.Errorf("%s: %q, %v", path, text, err)
