@@ -65,8 +65,8 @@ func TestExports(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, x := range intact(t, sink, set).Exports {
-		got := string(read(t, sink, set, "exports/"+x.Name+".csv"))
+	for _, x := range intact(t, sink, set.Manifest).Exports {
+		got := string(read(t, sink, set.Manifest, "exports/"+x.Name+".csv"))
 		if got != want[x.Name] {
 			t.Errorf("export %s is\n%.200s\nwant\n%.200s", x.Name, got, want[x.Name])
 		}
@@ -128,7 +128,7 @@ func TestExcluded(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		contents := intact(t, sink, set)
+		contents := intact(t, sink, set.Manifest)
 		var tables []string
 		for _, table := range contents.Tables {
 			tables = append(tables, table.Name)
@@ -154,11 +154,11 @@ func TestLargeObjects(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n := intact(t, sink, set).LargeObjects.Count; n != 254 {
+		if n := intact(t, sink, set.Manifest).LargeObjects.Count; n != 254 {
 			t.Errorf("%d large objects of 254", n)
 		}
 		for oid, size := range map[int]int{1001: 0, 1002: 1400000, 1003: 3} {
-			if got := read(t, sink, set, fmt.Sprintf("blob_%d.dat", oid)); len(got) != size {
+			if got := read(t, sink, set.Manifest, fmt.Sprintf("blob_%d.dat", oid)); len(got) != size {
 				t.Errorf("large object %d has %d bytes of %d", oid, len(got), size)
 			}
 		}

@@ -23,8 +23,8 @@ func TestSuspect(t *testing.T) {
 		if set == nil {
 			t.Fatal(err)
 		}
-		intact(t, sink, set)
-		return set, err
+		intact(t, sink, set.Manifest)
+		return set.Manifest, err
 	}
 	if _, err := run(nil); err != nil {
 		t.Errorf("the first: %v", err)

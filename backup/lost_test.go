@@ -76,7 +76,7 @@ func TestWorkerTerminated(t *testing.T) {
 	if last.Phase != "done" || last.Done != last.Total || last.Total == 0 || last.Rows != 21000 || last.Left != 0 {
 		t.Errorf("progress ends with %+v", last)
 	}
-	contents := intact(t, sink, set)
+	contents := intact(t, sink, set.Manifest)
 	for _, table := range contents.Tables {
 		if want := map[string]int64{"people": 20000, "tasks": 1000}[table.Name]; table.Rows != want {
 			t.Errorf("table %s has %d rows of %d", table.Name, table.Rows, want)
@@ -129,7 +129,7 @@ func TestBusy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	intact(t, sink, set)
+	intact(t, sink, set.Manifest)
 	if !errors.Is(second, backup.ErrBusy) {
 		t.Errorf("the second run: %v", second)
 	}

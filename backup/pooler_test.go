@@ -33,13 +33,13 @@ func TestSessionPooler(t *testing.T) {
 		t.Fatal(err)
 	}
 	var rows int64
-	for _, table := range intact(t, sink, set).Tables {
+	for _, table := range intact(t, sink, set.Manifest).Tables {
 		rows += table.Rows
 	}
 	if rows != 21000 {
 		t.Errorf("%d rows", rows)
 	}
-	restored(t, sink, set, oracle.Server(t, 15).Config("restored_pooled"))
+	restored(t, sink, set.Manifest, oracle.Server(t, 15).Config("restored_pooled"))
 	oracle.Exec(t, url, `DROP DATABASE restored_pooled`)
 	conn := connect(t, url)
 	oracle.Await(t, "the pooler's backends are as they were", func() bool {

@@ -7,7 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
+	"maps"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -22,36 +22,37 @@ import (
 // cleanupTime bounds how long a failed run removes what it had put.
 const cleanupTime = time.Minute
 
-// readBackJobs is how many objects are read back at a time.
-const readBackJobs = 4
-
-// Run takes one backup of src into sink and returns its manifest.
+// Run takes one backup of src into sink, and into those of Options.Copies.
 //
-// The set is committed, and visible, when the manifest is not nil: the error
-// then is nil or a [*SuspectError]. On any other error the run has removed what
-// it put; what it could not remove has no manifest, and every reader passes
-// over it. One case alone is open, and the error says so: the sink failed to
-// store the manifest, or said that it did, and then to remove it. The set is
-// then left whole, listed or not.
+// The set is committed, and visible, when the result is not nil: the error
+// then is nil, a [*SuspectError], a [*CopiesError] or both. On any other error
+// the run has removed what it put; what it could not remove has no manifest,
+// and every reader passes over it. One case alone is open, and the error says
+// so: the sink failed to store the manifest, or said that it did, and then to
+// remove it. The set is then left whole, listed or not.
+//
+// The history of the source is what the first sink holds that can be read.
 //
 // Cancelling ctx ends the run, its server backends included.
-func Run(ctx context.Context, sink remote.RemoteSink, src Source, opts *Options) (*manifest.Manifest, error) {
+func Run(ctx context.Context, sink remote.RemoteSink, src Source, opts *Options) (*Result, error) {
 	o, err := opts.resolve()
 	if err != nil {
 		return nil, err
 	}
-	if sink == nil || src == nil {
+	if sink == nil || src == nil || slices.Contains(o.Copies, nil) {
 		return nil, errors.New("backup: Run needs a sink and a source, and one is nil")
 	}
 	name := src.SourceName()
 	if name == "" {
 		return nil, errors.New("backup: the source has no name")
 	}
-	all, err := manifest.Scan(ctx, sink, nil)
-	if err != nil {
-		return nil, fmt.Errorf("reading what the sink holds: %w", err)
+	w := &Writer{opts: o, source: name, progress: newMeter(o.Progress, o.Now)}
+	for i, s := range append([]remote.RemoteSink{sink}, o.Copies...) {
+		w.sinks = append(w.sinks, newDestination(s, i))
 	}
-	w := &Writer{sink: sink, opts: o, source: name, history: all.Source(name), progress: newMeter(o.Progress, o.Now)}
+	if err := w.start(ctx); err != nil {
+		return nil, err
+	}
 	m, err := run(ctx, w, src)
 	if err != nil {
 		if left := w.remove(ctx); left != nil {
@@ -59,12 +60,32 @@ func Run(ctx context.Context, sink remote.RemoteSink, src Source, opts *Options)
 		}
 		return nil, err
 	}
-	o.Logger.Info("backup committed", "set", m.ID, "source", m.Source, "objects", len(m.Objects),
+	o.Logger.Info("backup committed", "set", m.ID, "source", m.Source, "objects", len(m.Objects), "sinks", len(w.whole()),
 		"raw", m.RawSize(), "stored", m.StoredSize(), "took", m.End.Sub(m.Start))
-	if len(m.Suspect) > 0 {
-		return m, &SuspectError{Set: m.ID, Reasons: m.Suspect}
+	return w.result(m)
+}
+
+// start finds out which sinks can be used, before a database is asked for
+// anything, and reads what is there already.
+func (w *Writer) start(ctx context.Context) error {
+	if err := w.onEach(ctx, w.checkWritable); err != nil {
+		return err
 	}
-	return m, nil
+	for _, d := range w.whole() {
+		all, err := manifest.Scan(ctx, d.sink, &manifest.ScanOptions{Trust: w.opts.Trust})
+		if err == nil {
+			w.history = all.Source(w.source)
+			break
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		w.drop(d, fmt.Errorf("reading what the sink holds: %w", err))
+	}
+	if n := len(w.whole()); n < w.opts.MinCopies {
+		return fmt.Errorf("backup: %d of %d sinks can be used, %d are wanted: %w", n, len(w.sinks), w.opts.MinCopies, w.dropped())
+	}
+	return nil
 }
 
 func run(ctx context.Context, w *Writer, src Source) (*manifest.Manifest, error) {
@@ -75,7 +96,7 @@ func run(ctx context.Context, w *Writer, src Source) (*manifest.Manifest, error)
 		return nil, errors.New("backup: the source produced no set")
 	}
 	w.progress.phase("reading back")
-	if err := w.readBack(ctx); err != nil {
+	if err := w.onEach(ctx, w.readBack); err != nil {
 		return nil, err
 	}
 	m := w.set
@@ -89,87 +110,87 @@ func run(ctx context.Context, w *Writer, src Source) (*manifest.Manifest, error)
 	return &m, nil
 }
 
-// commit stores the manifest, which is what makes the set one. What the sink
-// gives back counts, not what it replied: a reply can be lost.
+// commit stores the seal and then the manifest, which is what makes the set
+// one.
 func (w *Writer) commit(ctx context.Context, m *manifest.Manifest) error {
 	data, err := m.Encode()
 	if err != nil {
 		return err
 	}
+	var seal []byte
+	if w.opts.Seal != nil {
+		if seal, err = manifest.Sign(w.opts.Seal, data); err != nil {
+			return err
+		}
+	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	return w.onEach(ctx, func(ctx context.Context, d *destination) error {
+		if seal != nil {
+			if err := w.putSmall(ctx, d, m.ID+"/"+manifest.SealName, seal); err != nil {
+				return err
+			}
+		}
+		d.committing = true
+		return w.putSmall(ctx, d, m.ID+"/"+manifest.Name, data)
+	})
+}
+
+// putSmall stores a whole object in one sink. What the sink gives back counts,
+// not what it replied: a reply can be lost.
+func (w *Writer) putSmall(ctx context.Context, d *destination, name string, data []byte) error {
 	sum := sha256.Sum256(data)
-	name, want := m.ID+"/"+manifest.Name, manifest.Object{Size: int64(len(data)), SHA256: hex.EncodeToString(sum[:])}
-	w.committing = true
-	_, err = w.retry(ctx, name, func() (manifest.Object, error) {
-		_, err := w.sink.Put(ctx, name, bytes.NewReader(data), nil)
-		if back := readBackObject(ctx, w.sink, name, want); back == nil {
-			return want, nil
+	want := manifest.Object{Size: int64(len(data)), SHA256: hex.EncodeToString(sum[:])}
+	return w.retry(ctx, name, func() error {
+		_, err := d.sink.Put(ctx, name, bytes.NewReader(data), nil)
+		if back := w.readBackObject(ctx, d.sink, name, want); back == nil {
+			return nil
 		} else if err == nil {
 			err = back
 		}
-		return want, &sinkError{err}
+		return &sinkError{err}
 	})
-	return err
 }
 
-// readBack reads every stored byte again, so that no set counts as good whose
-// bytes the sink does not give back.
-func (w *Writer) readBack(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(readBackJobs)
-	for _, obj := range w.set.Objects {
-		g.Go(func() error {
-			if err := readBackObject(ctx, w.sink, w.set.ID+"/"+obj.Name, obj); err != nil {
-				return fmt.Errorf("reading back %s/%s: %w", w.set.ID, obj.Name, err)
-			}
-			return nil
-		})
-	}
-	return g.Wait()
-}
-
-func readBackObject(ctx context.Context, sink remote.RemoteSink, name string, want manifest.Object) error {
-	r, err := sink.Get(ctx, name)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	h := sha256.New()
-	n, err := io.Copy(h, io.LimitReader(r, want.Size+1))
-	switch {
-	case err != nil:
-		return err
-	case n > want.Size:
-		return fmt.Errorf("the sink gives back more than the %d bytes stored", want.Size)
-	case n != want.Size:
-		return fmt.Errorf("the sink gives back %d bytes of %d", n, want.Size)
-	case hex.EncodeToString(h.Sum(nil)) != want.SHA256:
-		return errors.New("the sink gives back other bytes than were stored")
-	}
-	return nil
-}
-
-// remove deletes what a failed run put: the manifest first, and nothing else if
-// that fails, lest a half-removed set be listed. Its error tells of that alone.
+// remove deletes what a failed run put. Its error tells of sets alone that
+// may be listed.
 func (w *Writer) remove(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()
-	if w.committing {
-		if err := w.sink.Delete(ctx, w.set.ID+"/"+manifest.Name); err != nil {
+	errs := make([]error, len(w.sinks))
+	var g errgroup.Group
+	for i, d := range w.sinks {
+		g.Go(func() error {
+			errs[i] = w.removeFrom(ctx, d)
+			return nil
+		})
+	}
+	g.Wait()
+	return errors.Join(errs...)
+}
+
+// removeFrom deletes the manifest first, and nothing else if that fails, lest
+// a half-removed set be listed.
+func (w *Writer) removeFrom(ctx context.Context, d *destination) error {
+	if d.committing {
+		if err := d.sink.Delete(ctx, w.set.ID+"/"+manifest.Name); err != nil {
 			return fmt.Errorf("set %s is left as it is, and may be listed: removing its manifest: %w", w.set.ID, err)
 		}
 	}
+	names := slices.Collect(maps.Keys(w.touched))
+	if d.committing && w.opts.Seal != nil {
+		names = append(names, w.set.ID+"/"+manifest.SealName)
+	}
 	var left int
-	for name := range w.touched {
-		if err := w.sink.Delete(ctx, name); err != nil {
+	for _, name := range names {
+		if err := d.sink.Delete(ctx, name); err != nil {
 			left++
 			w.opts.Logger.Warn("could not remove an object of the failed run", "object", name, "err", err)
 		}
 	}
-	if len(w.touched) > 0 {
-		w.opts.Logger.Info("removed what the failed run had put", "set", w.set.ID, "objects", len(w.touched)-left, "left", left)
+	if len(names) > 0 {
+		w.opts.Logger.Info("removed what the failed run had put", "set", w.set.ID, "sink", d.name, "objects", len(names)-left, "left", left)
 	}
 	return nil
 }

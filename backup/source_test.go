@@ -64,7 +64,7 @@ func TestMayNotRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	intact(t, sink, set)
+	intact(t, sink, set.Manifest)
 	oracle.Exec(t, url, `DROP OWNED BY regress_pgcofre_reader; DROP ROLE regress_pgcofre_reader`)
 }
 
@@ -84,11 +84,11 @@ func TestOptions(t *testing.T) {
 			t.Errorf("%+v: %v", c.opts, err)
 		}
 	}
-	for _, try := range []func() (*manifest.Manifest, error){
-		func() (*manifest.Manifest, error) {
+	for _, try := range []func() (*backup.Result, error){
+		func() (*backup.Result, error) {
 			return backup.Run(t.Context(), nil, &backup.Dumper{Name: "app"}, nil)
 		},
-		func() (*manifest.Manifest, error) { return backup.Run(t.Context(), remotetest.NewMem(), nil, nil) },
+		func() (*backup.Result, error) { return backup.Run(t.Context(), remotetest.NewMem(), nil, nil) },
 	} {
 		if _, err := try(); err == nil || !strings.Contains(err.Error(), "nil") {
 			t.Errorf("without sink or source: %v", err)

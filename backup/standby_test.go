@@ -55,7 +55,7 @@ func TestStandby(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	contents := intact(t, sink, set)
+	contents := intact(t, sink, set.Manifest)
 	if d := set.Database; set.Scope != manifest.Whole || !d.Standby || d.LSN == "" || d.SystemID == "" || d.Timeline != 1 || len(contents.Excluded) > 0 {
 		t.Errorf("scope %s, database %+v, excluded %v", set.Scope, d, contents.Excluded)
 	}
@@ -64,14 +64,14 @@ func TestStandby(t *testing.T) {
 	if at := value[time.Time](t, conn, `SELECT pg_last_xact_replay_timestamp()`); !set.DataTime.Equal(at) || !set.DataTime.Before(set.Start) {
 		t.Errorf("data of %s, want %s; the run began at %s", set.DataTime, at, set.Start)
 	}
-	restored(t, sink, set, primary.Config("restored"))
+	restored(t, sink, set.Manifest, primary.Config("restored"))
 
 	oracle.Exec(t, url, `CREATE UNLOGGED TABLE "Volatile" AS SELECT generate_series(1, 10) AS i; CREATE UNLOGGED SEQUENCE passing; SELECT nextval('passing')`)
 	standby.CatchUp(t)
 	if set, err = backup.Run(t.Context(), sink, from, nil); err != nil {
 		t.Fatal(err)
 	}
-	contents = intact(t, sink, set)
+	contents = intact(t, sink, set.Manifest)
 	excluded := map[string]string{}
 	for _, x := range contents.Excluded {
 		excluded[x.Kind+" "+x.Name] = x.Reason
@@ -84,7 +84,7 @@ func TestStandby(t *testing.T) {
 	if set.Scope != manifest.Part || len(excluded) != 2 {
 		t.Errorf("scope %s, excluded %q", set.Scope, excluded)
 	}
-	restored(t, sink, set, primary.Config("restored_part"))
+	restored(t, sink, set.Manifest, primary.Config("restored_part"))
 	if n := value[int](t, connect(t, primary.URL("restored_part")), `SELECT count(*) FROM "Volatile"`); n != 0 {
 		t.Errorf("%d rows came from nowhere", n)
 	}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/assist-move-assist/pgcofre/backup/manifest"
 	"github.com/assist-move-assist/pgcofre/internal/codec"
 	"github.com/assist-move-assist/pgcofre/internal/pgschema"
 	"github.com/assist-move-assist/pgcofre/internal/pgsession"
@@ -173,17 +172,16 @@ func widthError(err error) error {
 // range that was lost cannot pass.
 func (d *dump) countRows(ctx context.Context, c *connection, t *tableDump) error {
 	table := pgsession.QuoteIdent(t.Schema, t.Name)
-	_, err := d.w.retry(ctx, table, func() (none manifest.Object, err error) {
+	return d.w.retry(ctx, table, func() error {
 		conn, err := c.locked(ctx, t.relation())
 		if err == nil {
 			err = conn.QueryRow(ctx, "SELECT pg_catalog.count(*) FROM ONLY "+table).Scan(&t.count)
 		}
 		if err != nil {
-			return none, c.broken(ctx, fmt.Errorf("counting table %s: %w", table, err))
+			return c.broken(ctx, fmt.Errorf("counting table %s: %w", table, err))
 		}
-		return none, nil
+		return nil
 	})
-	return err
 }
 
 // digest is the table's: the sum over its ranges.

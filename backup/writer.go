@@ -2,7 +2,6 @@ package backup
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -25,7 +24,7 @@ const putAttempts = 4
 // Writer is what a [Source] writes one set through. Its methods may be called
 // from several goroutines.
 type Writer struct {
-	sink     remote.RemoteSink
+	sinks    []*destination
 	opts     *resolved
 	history  *manifest.Inventory
 	source   string
@@ -37,8 +36,6 @@ type Writer struct {
 	touched  map[string]bool // every object that a Put was started for, by full name
 	listed   int             // bytes that the manifest takes at least to list them
 	warnings []string
-
-	committing bool // the sink may hold the manifest
 }
 
 // Description is what a source knows of the set that it writes.
@@ -124,36 +121,45 @@ func (r *retryable) Unwrap() error { return r.err }
 // pass when it is called again from the start.
 func Retryable(err error) error { return &retryable{err} }
 
-// Put streams what produce writes into one object of the set, compressed and
-// hashed on the way; nothing is kept on disk. The stored name is name with
-// the suffix of the compression. The archive's own tables of contents
-// (names that end in ".toc", and "toc.dat") are stored as they are, because
-// that is where pg_restore looks for them.
+// Put streams what produce writes into one object of the set, compressed,
+// encrypted and hashed on the way to all sinks; nothing is kept on disk. The
+// stored name is name with the suffixes of compression and encryption. The
+// archive's own tables of contents (names that end in ".toc", and "toc.dat")
+// are not compressed, because that is where pg_restore looks for them.
 //
-// produce is called again from the start, after a pause, when the sink failed
+// produce is called again from the start, after a pause, when a sink failed
 // or when it returned a [Retryable] error; it must then write the same again.
 // The object is stored when Put returns nil.
 func (w *Writer) Put(ctx context.Context, name string, produce func(io.Writer) error) (manifest.Object, error) {
 	return w.put(ctx, name, func() {}, produce)
 }
 
-// put is Put that calls produced when all is compressed and only the sink has
+// put is Put that calls produced when all is compressed and only the sinks have
 // still to store it.
 func (w *Writer) put(ctx context.Context, name string, produced func(), produce func(io.Writer) error) (manifest.Object, error) {
-	c := w.opts.compression
+	s := &stream{produce: produce, produced: produced, compression: w.opts.compression, recipients: w.opts.Recipients}
 	if name == "toc.dat" || strings.HasSuffix(name, ".toc") {
-		c = codec.Compression{Algorithm: "none"}
+		s.compression = codec.Compression{Algorithm: codec.None}
 	}
-	name += c.Ext()
-	full, err := w.reserve(name)
-	if err != nil {
+	if name == "state.json" && w.opts.StateKey != nil {
+		s.recipients = w.opts.forState
+	}
+	name += s.compression.Ext()
+	if len(s.recipients) > 0 {
+		name += codec.AgeExt
+	}
+	var err error
+	if s.name, err = w.reserve(name); err != nil {
 		return manifest.Object{}, err
 	}
-	obj, err := w.retry(ctx, full, func() (manifest.Object, error) { return w.stream(ctx, full, c, produced, produce) })
+	obj, err := w.deliver(ctx, s)
 	if err != nil {
-		return manifest.Object{}, fmt.Errorf("storing %s: %w", full, err)
+		return manifest.Object{}, fmt.Errorf("storing %s: %w", s.name, err)
 	}
 	obj.Name = name
+	for _, d := range s.last {
+		d.note(obj)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.set.Objects = append(w.set.Objects, obj)
@@ -162,13 +168,13 @@ func (w *Writer) put(ctx context.Context, name string, produced func(), produce 
 
 // retry makes several attempts to store an object, with growing pauses, as long
 // as it can help.
-func (w *Writer) retry(ctx context.Context, full string, attempt func() (manifest.Object, error)) (manifest.Object, error) {
-	obj, err := backoff.Retry(ctx, func() (manifest.Object, error) {
-		obj, err := attempt()
+func (w *Writer) retry(ctx context.Context, full string, attempt func() error) error {
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		err := attempt()
 		if err != nil && (ctx.Err() != nil || !mayPass(err)) {
-			return obj, backoff.Permanent(err)
+			err = backoff.Permanent(err)
 		}
-		return obj, err
+		return struct{}{}, err
 	},
 		backoff.WithBackOff(backoff.NewExponentialBackOff()), backoff.WithMaxTries(putAttempts),
 		backoff.WithMaxElapsedTime(0), // however long a large object took
@@ -182,7 +188,7 @@ func (w *Writer) retry(ctx context.Context, full string, attempt func() (manifes
 	if cause := context.Cause(ctx); cause != nil && errors.Is(err, ctx.Err()) {
 		err = cause
 	}
-	return obj, err
+	return err
 }
 
 // leastListed is what an object takes in a manifest besides its name, in
@@ -208,53 +214,6 @@ func (w *Writer) reserve(name string) (full string, err error) {
 	}
 	w.touched[full] = true
 	return full, nil
-}
-
-// stream makes one attempt: produce -> codec -> sink, joined by a pipe.
-func (w *Writer) stream(ctx context.Context, full string, c codec.Compression, produced func(), produce func(io.Writer) error) (manifest.Object, error) {
-	pr, pw := io.Pipe()
-	type made struct {
-		stats codec.Stats
-		err   error
-	}
-	done := make(chan made, 1)
-	go func() {
-		stats, err := encode(pw, c, produce)
-		if err == nil {
-			produced()
-		}
-		pw.CloseWithError(err)
-		done <- made{stats, err}
-	}()
-	obj, err := w.sink.Put(ctx, full, pr, nil)
-	pr.CloseWithError(errSinkStopped)
-	m := <-done
-	switch {
-	case m.err != nil && !errors.Is(m.err, errSinkStopped):
-		return manifest.Object{}, m.err // the sink's own error only follows from it
-	case err != nil:
-		return manifest.Object{}, &sinkError{err}
-	case m.err != nil:
-		return manifest.Object{}, &sinkError{errors.New("the sink reports success but did not read the object to its end")}
-	case obj.Size != m.stats.Stored:
-		return manifest.Object{}, &sinkError{fmt.Errorf("the sink stored %d bytes of %d", obj.Size, m.stats.Stored)}
-	}
-	return manifest.Object{Size: m.stats.Stored, Raw: m.stats.Raw, SHA256: hex.EncodeToString(m.stats.SHA256[:])}, nil
-}
-
-// errSinkStopped ends a producer whose sink no longer reads.
-var errSinkStopped = errors.New("the sink stopped reading")
-
-func encode(dst io.Writer, c codec.Compression, produce func(io.Writer) error) (codec.Stats, error) {
-	enc, err := codec.NewWriter(dst, c)
-	if err != nil {
-		return codec.Stats{}, err
-	}
-	err = produce(enc)
-	if cerr := enc.Close(); err == nil {
-		err = cerr
-	}
-	return enc.Stats(), err
 }
 
 // sinkError is a failure of the sink, not of what was to be stored.

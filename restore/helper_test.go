@@ -65,8 +65,8 @@ func take(t *testing.T, sink remote.RemoteSink, url, compression string, edit ..
 	if err != nil {
 		t.Fatal(err)
 	}
-	intact(t, sink, set)
-	return set
+	intact(t, sink, set.Manifest)
+	return set.Manifest
 }
 
 // intact fails the test unless Integrity proves the set.

@@ -53,13 +53,13 @@ func Example() {
 	}
 
 	v := &verify.Verifier{Sink: sink}
-	report, err := v.Integrity(ctx, set)
+	report, err := v.Integrity(ctx, set.Manifest)
 	if err != nil {
 		log.Fatal(err) // what kept the damage from being looked for
 	}
 	fmt.Println("intact:", report.OK(), "with", report.Rows, "rows")
 
-	if report, err = v.Compare(ctx, set, database, nil); err != nil {
+	if report, err = v.Compare(ctx, set.Manifest, database, nil); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println("equal:", report.OK())
@@ -67,7 +67,7 @@ func Example() {
 	if _, err := conn.Exec(ctx, `UPDATE tarefas SET titulo = 'Comprar café' WHERE id = 1`); err != nil {
 		log.Fatal(err)
 	}
-	if report, err = v.Compare(ctx, set, database, nil); err != nil {
+	if report, err = v.Compare(ctx, set.Manifest, database, nil); err != nil {
 		log.Fatal(err)
 	}
 	for _, f := range report.Findings {

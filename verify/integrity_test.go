@@ -119,7 +119,7 @@ func backUp(t *testing.T, sink remote.RemoteSink, d *database, compression strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	return m
+	return m.Manifest
 }
 
 func integrity(t *testing.T, sink remote.RemoteSink, m *manifest.Manifest) *verify.Report {

@@ -64,7 +64,7 @@ func (f *fullCommand) Run(ctx context.Context, c *console) error {
 		},
 	})
 	if set != nil {
-		c.result = &fullResult{Set: describe(set)}
+		c.result = &fullResult{Set: describe(set.Manifest)}
 	}
 	return err
 }

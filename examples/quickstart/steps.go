@@ -37,7 +37,7 @@ func (t *tour) server(ctx context.Context, major int) (srv *server, err error) {
 
 // backup takes the full backup.
 func (t *tour) backup(ctx context.Context, cfg *pgx.ConnConfig) error {
-	return t.step("backup", func() (err error) {
+	return t.step("backup", func() error {
 		var rows int64
 		opts := &backup.Options{Progress: func(p backup.Progress) {
 			rows = p.Rows
@@ -47,9 +47,11 @@ func (t *tour) backup(ctx context.Context, cfg *pgx.ConnConfig) error {
 		if in, ok := choose(scratch.Installs(), 0); ok && in.Major < readsZstd {
 			opts.Compression = "gzip"
 		}
-		if t.set, err = backup.Run(ctx, t.sink, &backup.Dumper{Config: cfg}, opts); err != nil {
+		done, err := backup.Run(ctx, t.sink, &backup.Dumper{Config: cfg}, opts)
+		if err != nil {
 			return err
 		}
+		t.set = done.Manifest
 		t.line("%s rows, %s stored as %s in %d objects", count(rows), size(t.set.RawSize()), size(t.set.StoredSize()), len(t.set.Objects))
 		return nil
 	})

@@ -1,0 +1,182 @@
+package backup
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/assist-move-assist/pgcofre/backup/manifest"
+	"github.com/assist-move-assist/pgcofre/remote"
+)
+
+// readBackJobs is how many objects are read back from a sink at a time.
+const readBackJobs = 4
+
+// destination is one sink of a run, as far as it came.
+type destination struct {
+	sink remote.RemoteSink
+	name string
+
+	mu         sync.Mutex
+	err        error             // why it gets no manifest; nil while it may
+	unproven   []manifest.Object // stored, but the store did not check what it holds
+	committing bool              // it may hold the manifest
+}
+
+// newDestination names a sink for messages: by its String, which holds no
+// credential, or by its place in the list.
+func newDestination(sink remote.RemoteSink, n int) *destination {
+	if s, ok := sink.(fmt.Stringer); ok {
+		return &destination{sink: sink, name: s.String()}
+	}
+	return &destination{sink: sink, name: fmt.Sprintf("sink %d", n+1)}
+}
+
+func (d *destination) failed() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.err
+}
+
+// drop gives a sink up for this run. The first reason counts.
+func (d *destination) drop(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.err == nil {
+		d.err = err
+	}
+}
+
+// whole are the sinks that hold everything put so far.
+func (w *Writer) whole() (ds []*destination) {
+	for _, d := range w.sinks {
+		if d.failed() == nil {
+			ds = append(ds, d)
+		}
+	}
+	return ds
+}
+
+// dropped says why no sink is whole.
+func (w *Writer) dropped() error {
+	var errs []error
+	for _, d := range w.sinks {
+		if err := d.failed(); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", d.name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// drop gives a sink up for this run, and says so.
+func (w *Writer) drop(d *destination, err error) {
+	if d.failed() == nil {
+		w.opts.Logger.Warn("this sink gets no copy of the backup", "sink", d.name, "err", err)
+	}
+	d.drop(err)
+}
+
+// onEach does something with every sink that is whole, at the same time, and
+// gives up those where it fails. It fails where none is left.
+func (w *Writer) onEach(ctx context.Context, do func(ctx context.Context, d *destination) error) error {
+	ds := w.whole()
+	errs := make([]error, len(ds))
+	var g errgroup.Group
+	for i, d := range ds {
+		g.Go(func() error {
+			errs[i] = do(ctx, d)
+			return nil
+		})
+	}
+	g.Wait()
+	if ctx.Err() != nil && errors.Join(errs...) != nil {
+		return context.Cause(ctx)
+	}
+	if len(ds) == 1 {
+		return errs[0]
+	}
+	for i, d := range ds {
+		if errs[i] != nil {
+			w.drop(d, errs[i])
+		}
+	}
+	if len(w.whole()) == 0 {
+		return w.dropped()
+	}
+	return nil
+}
+
+// writableName is the object by which a run finds out that it may write before
+// it asks anything of a database. It is deleted at once, where that is allowed.
+const writableName = "state/writable"
+
+// checkWritable finds out whether a sink takes objects.
+func (w *Writer) checkWritable(ctx context.Context, d *destination) error {
+	err := w.retry(ctx, writableName, func() error {
+		if _, err := d.sink.Put(ctx, writableName, strings.NewReader("pgcofre\n"), nil); err != nil {
+			return &sinkError{err}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("the sink cannot be written to: %w", err)
+	}
+	if err := d.sink.Delete(ctx, writableName); err != nil && ctx.Err() == nil {
+		w.opts.Logger.Debug("the sink does not let objects be deleted", "sink", d.name, "err", err)
+	}
+	return nil
+}
+
+// readBack reads every stored byte again, unless the store is known to have
+// checked it, so that no set counts as good whose bytes a sink does not give
+// back.
+func (w *Writer) readBack(ctx context.Context, d *destination) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(readBackJobs)
+	for _, obj := range d.unproven {
+		g.Go(func() error {
+			name := w.set.ID + "/" + obj.Name
+			if err := w.readBackObject(ctx, d.sink, name, obj); err != nil {
+				return fmt.Errorf("reading back %s: %w", name, err)
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+func (w *Writer) readBackObject(ctx context.Context, sink remote.RemoteSink, name string, want manifest.Object) error {
+	r, err := sink.Get(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	h := sha256.New()
+	n, err := io.Copy(w.limited(ctx, h), io.LimitReader(r, want.Size+1))
+	switch {
+	case err != nil:
+		return err
+	case n > want.Size:
+		return fmt.Errorf("the sink gives back more than the %d bytes stored", want.Size)
+	case n != want.Size:
+		return fmt.Errorf("the sink gives back %d bytes of %d", n, want.Size)
+	case hex.EncodeToString(h.Sum(nil)) != want.SHA256:
+		return errors.New("the sink gives back other bytes than were stored")
+	}
+	return nil
+}
+
+// limited is dst, no faster than Options.Rate allows for all together.
+func (w *Writer) limited(ctx context.Context, dst io.Writer) io.Writer {
+	if w.opts.limit == nil {
+		return dst
+	}
+	return &limitedWriter{ctx, dst, w.opts.limit}
+}
