@@ -1,6 +1,7 @@
 // Package oracle gives tests what they compare with: real servers of every
-// supported major, the stock clients pg_dump, pg_restore and psql, and
-// databases that hold every kind of object. Only tests import it.
+// supported major, the stock clients pg_dump, pg_restore and psql, databases
+// that hold every kind of object, and object stores that speak the protocols of
+// the clouds. Only tests import it.
 //
 // What a test needs and the machine lacks skips the test with the command that
 // brings it, or fails it when the environment variable PGCOFRE_REQUIRE is

@@ -84,13 +84,13 @@ func toxicName(n int) string { return fmt.Sprint("toxic", n) }
 // Down closes all connections and refuses new ones, as a dead server does.
 func (p *Toxiproxy) Down() {
 	p.t.Helper()
-	p.call(http.MethodPost, p.base, map[string]any{"enabled": false})
+	p.call(http.MethodPatch, p.base, map[string]any{"enabled": false})
 }
 
 // Up undoes Down. Toxics are still there.
 func (p *Toxiproxy) Up() {
 	p.t.Helper()
-	p.call(http.MethodPost, p.base, map[string]any{"enabled": true})
+	p.call(http.MethodPatch, p.base, map[string]any{"enabled": true})
 }
 
 // call asks the API and returns what it answers. It is also called when the

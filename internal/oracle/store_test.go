@@ -56,19 +56,20 @@ func TestS3TLS(t *testing.T) {
 	}
 }
 
-// askS3 makes a bucket as the owner, who sees it, and the user not.
+// askS3 makes a bucket as its owner, and lists it as the user before and after
+// the bucket's policy allows that.
 func askS3(t *testing.T, client *http.Client, store *oracle.Store) {
 	t.Helper()
 	owner := aws.Credentials{AccessKeyID: store.AccessKey, SecretAccessKey: store.SecretKey}
 	user := aws.Credentials{AccessKeyID: store.UserKey, SecretAccessKey: store.UserSecret}
-	ask := func(as aws.Credentials, method, path string) (int, string) {
+	ask := func(as aws.Credentials, method, path, body string) (int, string) {
 		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), method, store.URL+path, nil)
+		req, err := http.NewRequestWithContext(t.Context(), method, store.URL+path, strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}
-		empty := sha256.Sum256(nil)
-		hash := hex.EncodeToString(empty[:])
+		sum := sha256.Sum256([]byte(body))
+		hash := hex.EncodeToString(sum[:])
 		req.Header.Set("X-Amz-Content-Sha256", hash)
 		req.Header.Set("X-Amz-Bucket-Object-Lock-Enabled", "true")
 		if err := v4.NewSigner().SignHTTP(t.Context(), as, req, hash, "s3", store.Region, time.Now()); err != nil {
@@ -77,19 +78,26 @@ func askS3(t *testing.T, client *http.Client, store *oracle.Store) {
 		return do(t, client, req)
 	}
 	bucket := strings.ToLower(rand.Text())
-	if status, text := ask(owner, http.MethodPut, "/"+bucket); status != http.StatusOK {
+	if status, text := ask(owner, http.MethodPut, "/"+bucket, ""); status != http.StatusOK {
 		t.Fatalf("create a bucket: %d %s", status, text)
 	}
-	if status, text := ask(owner, http.MethodGet, "/"); status != http.StatusOK || !strings.Contains(text, "<Name>"+bucket+"</Name>") {
+	if status, text := ask(owner, http.MethodGet, "/", ""); status != http.StatusOK || !strings.Contains(text, "<Name>"+bucket+"</Name>") {
 		t.Errorf("list buckets: %d %s", status, text)
 	}
-	if status, text := ask(owner, http.MethodGet, "/"+bucket+"?object-lock="); status != http.StatusOK || !strings.Contains(text, "Enabled") {
+	if status, text := ask(owner, http.MethodGet, "/"+bucket+"?object-lock=", ""); status != http.StatusOK || !strings.Contains(text, "Enabled") {
 		t.Errorf("object lock: %d %s", status, text)
 	}
-	if status, text := ask(user, http.MethodGet, "/"+bucket); status != http.StatusForbidden || !strings.Contains(text, "<Code>AccessDenied</Code>") {
+	if status, text := ask(user, http.MethodGet, "/"+bucket, ""); status != http.StatusForbidden || !strings.Contains(text, "<Code>AccessDenied</Code>") {
 		t.Errorf("list as the user: %d %s", status, text)
 	}
-	if status, text := ask(aws.Credentials{AccessKeyID: store.AccessKey, SecretAccessKey: "wrong"}, http.MethodGet, "/"); status != http.StatusForbidden {
+	policy := fmt.Sprintf(`{"Statement": [{"Effect": "Allow", "Principal": {"AWS": [%q]}, "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::%s"}]}`, store.UserKey, bucket)
+	if status, text := ask(owner, http.MethodPut, "/"+bucket+"?policy=", policy); status/100 != 2 {
+		t.Errorf("set the policy: %d %s", status, text)
+	}
+	if status, text := ask(user, http.MethodGet, "/"+bucket, ""); status != http.StatusOK {
+		t.Errorf("list as the allowed user: %d %s", status, text)
+	}
+	if status, text := ask(aws.Credentials{AccessKeyID: store.AccessKey, SecretAccessKey: "wrong"}, http.MethodGet, "/", ""); status != http.StatusForbidden {
 		t.Errorf("list with a wrong key: %d %s", status, text)
 	}
 }
