@@ -7,7 +7,8 @@
 //   - [github.com/assist-move-assist/pgcofre/backup]: Run takes one backup, a
 //     Dumper is the database that it is taken of.
 //   - [github.com/assist-move-assist/pgcofre/remote]: RemoteSink is where
-//     backups live, Dir is a local folder.
+//     backups live, Dir is a local folder; packages s3, gcs and azure below it
+//     are object stores.
 //
 // To bring one back, and to know that it can be:
 //
@@ -21,7 +22,8 @@
 // To read what is stored:
 //
 //   - [github.com/assist-move-assist/pgcofre/backup/manifest]: which backups
-//     there are, and what one holds. FORMAT.md beside it describes every byte.
+//     there are, and what one holds; Sync brings one sink up to another.
+//     FORMAT.md beside it describes every byte.
 //   - [github.com/assist-move-assist/pgcofre/backup/toc]: the table of contents
 //     of PostgreSQL's own archive format, read and written.
 //   - [github.com/assist-move-assist/pgcofre/remote/remotetest]: the tests that
