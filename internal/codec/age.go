@@ -46,8 +46,12 @@ func encrypt(dst io.Writer, recipients []age.Recipient) (io.WriteCloser, error) 
 func decrypt(src io.Reader, identities []age.Identity) (io.Reader, error) {
 	bounded := make([]age.Identity, len(identities))
 	for i, id := range identities {
-		if s, ok := id.(*age.ScryptIdentity); ok {
-			id = passphraseIdentity{s}
+		switch own := id.(type) {
+		case *age.ScryptIdentity:
+			id = passphraseIdentity{own}
+		case *age.X25519Identity, *age.HybridIdentity:
+		default:
+			id = otherIdentity{own}
 		}
 		bounded[i] = id
 	}
@@ -91,6 +95,25 @@ func (i passphraseIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 	deriving.Lock()
 	defer deriving.Unlock()
 	return i.ScryptIdentity.Unwrap(stanzas)
+}
+
+// IdentityError tells that an identity which is not one of age's own failed: a
+// plugin that does not run, a device that is not there.
+type IdentityError struct{ Err error }
+
+func (e *IdentityError) Error() string { return "the identity failed: " + e.Err.Error() }
+
+// Unwrap returns what the identity failed with.
+func (e *IdentityError) Unwrap() error { return e.Err }
+
+type otherIdentity struct{ age.Identity }
+
+func (i otherIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
+	key, err := i.Identity.Unwrap(stanzas)
+	if err != nil && !errors.Is(err, age.ErrIncorrectIdentity) {
+		err = &IdentityError{err}
+	}
+	return key, err
 }
 
 // checkWorkFactor leaves what else may be wrong with a stanza to age.

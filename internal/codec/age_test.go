@@ -124,6 +124,28 @@ func TestSeveralRecipients(t *testing.T) {
 	}
 }
 
+// brokenIdentity is one that cannot be asked.
+type brokenIdentity struct{ err error }
+
+func (i brokenIdentity) Unwrap([]*age.Stanza) ([]byte, error) { return nil, i.err }
+
+func TestIdentityFails(t *testing.T) {
+	k := x25519(t)
+	stored, _ := compress(t, nil, plainly, k.recipient)
+	unplugged := errors.New("no such device")
+	var failed *codec.IdentityError
+	if _, err := codec.NewReader(bytes.NewReader(stored), plainly, brokenIdentity{unplugged}); !errors.As(err, &failed) || !errors.Is(err, unplugged) {
+		t.Errorf("an identity that fails: %v", err)
+	}
+	if r, err := codec.NewReader(bytes.NewReader(stored), plainly, brokenIdentity{unplugged}, k.identity); err != nil {
+		t.Errorf("beside the right one: %v, %v", r, err)
+	}
+	var wrong *age.NoIdentityMatchError
+	if _, err := codec.NewReader(bytes.NewReader(stored), plainly, brokenIdentity{age.ErrIncorrectIdentity}); !errors.As(err, &wrong) || errors.As(err, &failed) {
+		t.Errorf("a foreign identity that is the wrong one: %v", err)
+	}
+}
+
 func TestEncryptedNames(t *testing.T) {
 	for name, want := range map[string]string{
 		"3.dat": codec.None, "3.dat.zst": codec.Zstd, "toc.dat.age": codec.None, "3.dat.zst.age": codec.Zstd, "3.dat.gz.age": codec.Gzip,

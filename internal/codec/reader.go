@@ -35,7 +35,7 @@ var _ io.ReadCloser = (*Reader)(nil)
 // NewReader returns a Reader of what src holds compressed, and encrypted where
 // identities are given; the level of c is of no account. Where none of the
 // identities is a recipient's, a [*age.NoIdentityMatchError] is in the chain of
-// the error. The caller closes the Reader, and src after it.
+// the error; an [*IdentityError] where one could not be asked. The caller closes the Reader, and src after it.
 func NewReader(src io.Reader, c Compression, identities ...age.Identity) (*Reader, error) {
 	r := &Reader{stored: storedReader{src: src, hash: sha256.New()}}
 	r.packed.src = &r.stored

@@ -31,7 +31,8 @@ type Object struct {
 // Open opens an object of the set by the name that it has in the manifest. The
 // caller closes it. Without identities an encrypted one is an *IdentityError;
 // one whose bytes are the manifest's, and which no identity opens, is damage
-// with an [*age.NoIdentityMatchError] in its chain.
+// with an [*age.NoIdentityMatchError] in its chain. An identity that fails by
+// itself, as that of a plugin may, is no damage.
 func (s Set) Open(ctx context.Context, name string) (*Object, error) {
 	want, ok := s.Object(name)
 	switch {
@@ -44,10 +45,14 @@ func (s Set) Open(ctx context.Context, name string) (*Object, error) {
 	}
 	o, err := s.open(ctx, want, codec.CompressionOf(name), s.Identities...)
 	var wrong *age.NoIdentityMatchError
-	if errors.As(err, &wrong) {
+	var failed *codec.IdentityError
+	if errors.As(err, &wrong) || errors.As(err, &failed) {
 		if err := s.checkStored(ctx, want); err != nil {
 			return nil, err // an altered header only looks like another's
 		}
+	}
+	if failed != nil {
+		return nil, fmt.Errorf("reading %s: %w", s.Path(name), failed)
 	}
 	return o, err
 }
