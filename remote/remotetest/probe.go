@@ -24,6 +24,7 @@ type Capabilities struct {
 	Levels    bool // one level is listed without what is below
 	Sweep     bool // leftovers can be removed; not tried
 	Versions  bool // another content of the same size has another Version
+	Checked   bool // a small object's Put returned Checked: the store's own checksum was ours
 
 	// ClockAhead is how much the store's clock is ahead of ours, give or take
 	// the duration of a Put; negative if behind. What judges the age of objects
@@ -56,6 +57,7 @@ func Probe(ctx context.Context, sink remote.RemoteSink) (c Capabilities, err err
 	if err != nil {
 		return c, err
 	}
+	c.Checked = first.Checked
 	c.Versions = first.Version != "" && first.Version != second.Version
 	_, c.Stat = sink.(remote.Stater)
 	_, c.Levels = sink.(remote.LevelLister)
