@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"bufio"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -104,7 +105,14 @@ func (w *Writer) attempt(ctx context.Context, s *stream) (manifest.Object, error
 			deliveries[i].obj, deliveries[i].err = obj, err
 		})
 	}
-	stats, err := s.encode(w.limited(ctx, &f))
+	out := gatherers.Get().(*bufio.Writer)
+	out.Reset(w.limited(ctx, &f))
+	stats, err := s.encode(out)
+	if err == nil {
+		err = out.Flush()
+	}
+	out.Reset(nil)
+	gatherers.Put(out)
 	if err == nil {
 		s.produced()
 	}
@@ -138,6 +146,11 @@ func (s *stream) encode(dst io.Writer) (codec.Stats, error) {
 	}
 	return enc.Stats(), err
 }
+
+// gatherers hold what is gathered before the sinks are woken for it: the
+// compressor gives some 10 KiB at a time, and each would cost a switch from one
+// goroutine to the other and back.
+var gatherers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 128<<10) }}
 
 // errSinkStopped ends a producer whose sinks no longer read.
 var errSinkStopped = errors.New("the sink stopped reading")
