@@ -19,7 +19,7 @@ import (
 const ApplicationName = "pgcofre"
 
 // readBuffer is how much is read from a server at a time, in bytes.
-const readBuffer = 64 << 10
+const readBuffer = 256 << 10
 
 // Settings says what a connection pins beyond what all of them have in common.
 // The zero value reads in the server's own encoding.
