@@ -18,8 +18,9 @@ import (
 // programs of [S3], [GCS], [Azure], [Proxy] and [Age], separated as PATH is.
 const StoresVariable = "PGCOFRE_STORES"
 
-// lookup finds a program in the folders of [StoresVariable], then in PATH.
-func lookup(name string) (string, error) {
+// lookup finds a program in the folders of [StoresVariable], then in PATH. The
+// hint says what brings it.
+func lookup(name, hint string) (string, error) {
 	for _, dir := range filepath.SplitList(os.Getenv(StoresVariable)) {
 		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
 			return path, nil
@@ -27,7 +28,7 @@ func lookup(name string) (string, error) {
 	}
 	path, err := exec.LookPath(name)
 	if err != nil {
-		return "", lackingError(fmt.Sprintf("no %s found in %s or PATH: .ci/install brings it and prints the setting", name, StoresVariable))
+		return "", lackingError(fmt.Sprintf("no %s found in %s or PATH: %s", name, StoresVariable, hint))
 	}
 	return path, nil
 }
@@ -71,7 +72,7 @@ var errPortTaken = errors.New("oracle: the port was taken")
 
 // serve starts a program and returns when it accepts connections.
 func serve(name string, how plan) (*service, error) {
-	program, err := lookup(name)
+	program, err := lookup(name, ".ci/stores/install builds it and prints the folder to list there")
 	if err != nil {
 		return nil, err
 	}

@@ -175,11 +175,11 @@ func TestAge(t *testing.T) {
 // TestMissingStore shows what a test says where a store's program is missing.
 func TestMissingStore(t *testing.T) {
 	text, err := runChild(t, "PATH=/nowhere", "PGCOFRE_STORES=", "PGCOFRE_REQUIRE=").CombinedOutput()
-	if err != nil || strings.Count(string(text), ".ci/install") != len(starters) {
+	if err != nil || strings.Count(string(text), ".ci/stores/install") != len(starters) {
 		t.Errorf("skipped: %v: %s", err, text)
 	}
 	text, err = runChild(t, "PATH=/nowhere", "PGCOFRE_STORES=", "PGCOFRE_REQUIRE=all").CombinedOutput()
-	if err == nil || strings.Count(string(text), ".ci/install") != len(starters) {
+	if err == nil || strings.Count(string(text), ".ci/stores/install") != len(starters) {
 		t.Errorf("required: %v: %s", err, text)
 	}
 }
