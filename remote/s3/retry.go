@@ -1,0 +1,68 @@
+package s3
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+)
+
+// retryer is the SDK's standard one, with patience for a store that is away
+// for half a minute, and little before the first answer: what was never reached
+// is more likely misspelt than away.
+type retryer struct {
+	*retry.Standard
+	reached atomic.Bool
+}
+
+// attempts is how often a request is sent at most, and attemptsToReach how often to a
+// store that never answered. The delays between them are random, below
+// limits that double from 0.2 s, or 1 s if the store throttles, to 20 s, unless the store
+// names one.
+const (
+	attempts         = 9
+	attemptsToReach  = 3
+	firstRetryWithin = 200 * time.Millisecond
+)
+
+func newRetryer() aws.Retryer {
+	return &retryer{Standard: retry.NewStandard(func(o *retry.StandardOptions) {
+		o.MaxAttempts, o.BaseDelay = attempts, firstRetryWithin
+		// Its budget of retries would be used up by 16 Puts that meet one outage.
+		o.RateLimiter = ratelimit.None
+		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(untrusted)}, o.Retryables...)
+	})}
+}
+
+// untrusted tells that it is no use to ask again a store whose certificate was
+// not accepted.
+func untrusted(err error) aws.Ternary {
+	if e := (*tls.CertificateVerificationError)(nil); errors.As(err, &e) {
+		return aws.FalseTernary
+	}
+	return aws.UnknownTernary
+}
+
+// GetAttemptToken sees how an attempt ends.
+func (r *retryer) GetAttemptToken(ctx context.Context) (func(error) error, error) {
+	release, err := r.Standard.GetAttemptToken(ctx)
+	return func(err error) error {
+		if _, status, _ := answer(err); err == nil || status != 0 {
+			r.reached.Store(true)
+		}
+		return release(err)
+	}, err
+}
+
+// RetryDelay returns how long to wait, or the error itself to give up.
+func (r *retryer) RetryDelay(attempt int, err error) (time.Duration, error) {
+	if attempt >= attemptsToReach && !r.reached.Load() {
+		return 0, err
+	}
+	return r.Standard.RetryDelay(attempt, err)
+}
