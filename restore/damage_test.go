@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"filippo.io/age"
+
+	"github.com/assist-move-assist/pgcofre/backup"
 	"github.com/assist-move-assist/pgcofre/backup/manifest"
 	"github.com/assist-move-assist/pgcofre/internal/oracle"
 	"github.com/assist-move-assist/pgcofre/internal/proof"
@@ -23,6 +26,7 @@ type spoiled struct {
 	sink *remote.Dir
 	set  *manifest.Manifest
 	srv  *scratch.Server
+	with []age.Identity // where the set is encrypted
 }
 
 // TestDamage damages each kind of object in a set, one at a time. Integrity
@@ -34,18 +38,31 @@ func TestDamage(t *testing.T) {
 		CREATE TABLE t (id int PRIMARY KEY, v text);
 		INSERT INTO t SELECT i, md5(i::text) FROM generate_series(1, 500) AS i;
 		SELECT lo_from_bytea(77, 'a large object');`)
-	for _, compression := range []string{"zstd", "none"} {
-		t.Run(compression, func(t *testing.T) {
-			s := &spoiled{sink: folder(t), srv: srv}
-			s.set = take(t, s.sink, source, compression)
+	id := x25519(t)
+	for name, opts := range map[string]backup.Options{
+		"zstd": {}, "none": {Compression: "none"}, "encrypted": {Recipients: []age.Recipient{id.Recipient()}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &spoiled{sink: folder(t), srv: srv, with: []age.Identity{id}}
+			s.set = takeWith(t, s.sink, source, &opts)
+			if rep := s.integrity(t); !rep.OK() {
+				t.Fatal(rep.Err())
+			}
+			damages := map[string]func([]byte) []byte{
+				"flipped bit": func(b []byte) []byte { b[len(b)/2] ^= 4; return b },
+				"truncated":   func(b []byte) []byte { return b[:len(b)-1] },
+				"longer":      func(b []byte) []byte { return append(b, 0) },
+				"missing":     nil,
+			}
+			if len(opts.Recipients) > 0 {
+				damages = map[string]func([]byte) []byte{
+					"flipped bit of the header": func(b []byte) []byte { b[60] ^= 1; return b },
+					"truncated":                 damages["truncated"],
+				}
+			}
 			restored := 0
 			for _, obj := range s.set.Objects {
-				for name, damage := range map[string]func([]byte) []byte{
-					"flipped bit": func(b []byte) []byte { b[len(b)/2] ^= 4; return b },
-					"truncated":   func(b []byte) []byte { return b[:len(b)-1] },
-					"longer":      func(b []byte) []byte { return append(b, 0) },
-					"missing":     nil,
-				} {
+				for name, damage := range damages {
 					t.Run(obj.Name+" "+name, func(t *testing.T) {
 						s.damage(t, obj.Name, damage)
 						s.check(t, obj.Name)
@@ -90,19 +107,16 @@ func write(t *testing.T, path string, data []byte) {
 // check proves that the damaged object is found and refused.
 func (s *spoiled) check(t *testing.T, object string) {
 	t.Helper()
-	rep, err := (&verify.Verifier{Sink: s.sink}).Integrity(t.Context(), s.set)
-	if err != nil {
-		t.Fatal(err)
-	}
+	rep := s.integrity(t)
 	var failed *verify.FailedError
 	if !errors.As(rep.Err(), &failed) || !strings.Contains(failed.Error(), object) {
 		t.Errorf("Integrity does not name %s: %v", object, rep.Err())
 	}
-	if object == "schema.sql.zst" || object == "schema.sql" || strings.HasPrefix(object, "globals.sql") {
+	if strings.HasPrefix(object, "schema.sql") || strings.HasPrefix(object, "globals.sql") {
 		return // for people: a restore does not read them
 	}
 	target := newName(t, s.srv)
-	p, err := (&restore.Restorer{Sink: s.sink, Target: oracle.Config(t, target)}).Plan(t.Context(), s.set, nil)
+	p, err := (&restore.Restorer{Sink: s.sink, Target: oracle.Config(t, target), Identities: s.with}).Plan(t.Context(), s.set, nil)
 	if err == nil {
 		_, err = p.Apply(t.Context())
 	}
@@ -111,6 +125,15 @@ func (s *spoiled) check(t *testing.T, object string) {
 		t.Errorf("restoring: %v", err)
 	}
 	s.gone(t, target)
+}
+
+func (s *spoiled) integrity(t *testing.T) *verify.Report {
+	t.Helper()
+	rep, err := (&verify.Verifier{Sink: s.sink, Identities: s.with}).Integrity(t.Context(), s.set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rep
 }
 
 // gone fails the test when the database is there, by its name or as a stage.

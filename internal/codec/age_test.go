@@ -18,6 +18,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/assist-move-assist/pgcofre/internal/codec"
+	"github.com/assist-move-assist/pgcofre/internal/oracle"
 )
 
 // key is one who can read: an identity, and the recipient that it is of.
@@ -329,9 +330,7 @@ func TestWorkFactorIsBounded(t *testing.T) {
 
 // The exit is open: the age program decrypts what we store.
 func TestStockAgeReads(t *testing.T) {
-	if !installed(t, "age") {
-		t.Skip("age is not installed: apt-get install age")
-	}
+	program := oracle.Age(t)
 	a, b := x25519(t), x25519(t)
 	for _, c := range []codec.Compression{{}, {Algorithm: codec.Gzip}, plainly} {
 		for _, size := range []int{0, agePiece, 3*agePiece + 1} {
@@ -342,7 +341,7 @@ func TestStockAgeReads(t *testing.T) {
 				if err := os.WriteFile(file, []byte(fmt.Sprintln(k.identity)), 0o600); err != nil {
 					t.Fatal(err)
 				}
-				cmd := exec.Command("age", "-d", "-i", file)
+				cmd := exec.Command(program, "-d", "-i", file)
 				cmd.Stdin = bytes.NewReader(stored)
 				packed, err := cmd.Output()
 				if err != nil {
@@ -358,12 +357,10 @@ func TestStockAgeReads(t *testing.T) {
 
 // And we read what the program encrypted.
 func TestReadsStockAge(t *testing.T) {
-	if !installed(t, "age") {
-		t.Skip("age is not installed: apt-get install age")
-	}
+	program := oracle.Age(t)
 	k := x25519(t)
 	raw := payload(rand.New(rand.NewPCG(9, 10)), agePiece+1)
-	cmd := exec.Command("age", "-e", "-r", fmt.Sprint(k.recipient))
+	cmd := exec.Command(program, "-e", "-r", fmt.Sprint(k.recipient))
 	cmd.Stdin = bytes.NewReader(raw)
 	stored, err := cmd.Output()
 	if err != nil {
