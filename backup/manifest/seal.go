@@ -81,10 +81,15 @@ func checkSeal(ctx context.Context, sink remote.RemoteSink, at place, manifest [
 	if err != nil {
 		return err
 	}
+	return verifySeal(at.id, manifest, sig, trust)
+}
+
+// verifySeal holds a manifest's bytes against a seal.
+func verifySeal(id string, manifest, sig []byte, trust []ed25519.PublicKey) error {
 	if !slices.ContainsFunc(trust, func(key ed25519.PublicKey) bool {
 		return len(key) == ed25519.PublicKeySize && ed25519.Verify(key, manifest, sig)
 	}) {
-		return &SealError{at.id, fmt.Errorf("its %s is not the signature of this manifest by any of the %d keys given", SealName, len(trust))}
+		return &SealError{id, fmt.Errorf("its %s is not the signature of this manifest by any of the %d keys given", SealName, len(trust))}
 	}
 	return nil
 }
