@@ -137,7 +137,7 @@ func denied(r *azcore.ResponseError) string {
 	case bloberror.AuthorizationPermissionMismatch:
 		return `the SAS token or the identity lacks the permission; an identity needs the role "Storage Blob Data Contributor", or "Reader" to restore`
 	case bloberror.AuthorizationFailure:
-		return "the SAS token lacks the permission or has expired, or the account's network rules shut this machine out"
+		return "the SAS token lacks the permission or has expired, or the account's network rules shut this machine out, or the key is wrong"
 	}
 	return "access is refused"
 }
