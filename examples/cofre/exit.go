@@ -32,7 +32,9 @@ func exitCode(err error) int {
 		return exitDone
 	case is[*kong.ParseError](err), is[usageError](err):
 		return exitUsage
-	case is[*manifest.DamageError](err), is[*verify.FailedError](err):
+	case is[*backup.CopiesError](err): // which may hold any other
+		return exitFailed
+	case is[*manifest.DamageError](err), is[*manifest.SealError](err), is[*verify.FailedError](err):
 		return exitDamaged
 	case is[*backup.SuspectError](err):
 		return exitSuspect

@@ -5,20 +5,24 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
-	"strings"
-
-	"github.com/dustin/go-humanize"
 
 	"github.com/assist-move-assist/pgcofre/backup"
+	"github.com/assist-move-assist/pgcofre/remote"
 )
 
 type fullCommand struct {
-	DB     database `name:"db" required:"" placeholder:"URL" env:"COFRE_DB,DATABASE_URL" help:"The database."`
-	Sink   sink     `required:"" placeholder:"PATH|URL" help:"Where to put the backup: a folder, which is made if needed, or file:///path."`
-	Source string   `placeholder:"NAME" help:"Stable name of what is backed up. By default DATABASE@HOST."`
+	DB        database `name:"db" required:"" placeholder:"URL" env:"COFRE_DB,DATABASE_URL" help:"The database."`
+	Sink      sinks    `required:"" placeholder:"PATH|URL" help:"Where to put the backup: a folder, which is made if needed, s3://bucket/prefix, gs://bucket/prefix or azblob://container/prefix. Each further one gets a copy at the same time."`
+	MinCopies uint     `default:"1" placeholder:"N" help:"Fail unless so many of the sinks hold the backup in the end. By default 1; the others are a warning."`
+	Source    string   `placeholder:"NAME" help:"Stable name of what is backed up. By default DATABASE@HOST."`
+
+	Recipient      recipients `placeholder:"AGE1..." help:"Encrypt to this age public key, so that its identity opens the backup. Repeat for more, any of which is enough."`
+	RecipientsFile files      `short:"R" placeholder:"FILE" help:"Encrypt to the age public keys in a file, one a line."`
+	StateKey       file       `placeholder:"FILE" help:"age identity of this machine alone, for what incremental backups need to know of this one. It opens no data."`
+	SealKey        file       `placeholder:"FILE" help:"Ed25519 private key (PEM) to sign the backup with, so that --trust can tell it from a forged one."`
 
 	Jobs     uint        `placeholder:"N" help:"Tables to copy at a time. By default the number of CPUs, at least 2."`
+	Rate     byteSize    `placeholder:"SIZE" help:"The most to send to each sink in a second, such as 20MB. By default there is no bound."`
 	Compress compression `default:"zstd" placeholder:"ALGORITHM[:LEVEL]" help:"zstd (for pg_restore 16 and newer), gzip (also for older) or none; zstd:1 to zstd:22, gzip:1 to gzip:9."`
 	MinSize  byteSize    `placeholder:"SIZE" help:"Exit with 4 if the backup is smaller than this before compression, such as 500MB."`
 
@@ -30,26 +34,54 @@ type fullCommand struct {
 
 func (*fullCommand) Help() string {
 	return `The backup is of one moment. It takes no lock that stands in the way of reads or
-writes, and is listed only when all of it is stored and was read back.
+writes, and is listed only when all of it is stored and was read back, or the
+store proved that it holds it.
 
 The role needs SELECT on everything, which pg_read_all_data gives, and BYPASSRLS
 where tables have row security. What it may not read fails the backup and is
 named, with the way out.
 
+Credentials for s3://, gs:// and azblob:// come from the provider's usual
+environment and files, never from the URL. "cofre doctor" tries them out. What a
+URL can say behind a ? (endpoint, region, class ...) is listed where it is wrong.
+
 Examples:
 
   cofre full --db postgresql://backup@db.example/app --sink /var/backups/app
   cofre full --exclude-schema auth --compress gzip:9    (COFRE_DB, COFRE_SINK set)
-  cofre full --export "users=SELECT id, name FROM public.users"`
+  cofre full --export "users=SELECT id, name FROM public.users"
+  cofre full --sink /var/backups/app --sink "s3://backups/app?region=eu-west-1" \
+    --min-copies 2 --recipient age1... --seal-key /etc/cofre/seal.key --rate 20MB`
+}
+
+// Validate finds out what cannot be meant before anything is asked.
+func (f *fullCommand) Validate() error {
+	switch {
+	case len(f.Sink) > 0 && int(f.MinCopies) > len(f.Sink):
+		return fmt.Errorf("--min-copies is %d, and --sink was given %s", f.MinCopies, count(int64(len(f.Sink)), "time", "times"))
+	case f.StateKey != "" && len(f.Recipient)+len(f.RecipientsFile) == 0:
+		return errors.New("--state-key is for backups with a --recipient: without one nothing is encrypted")
+	}
+	return nil
 }
 
 func (f *fullCommand) Run(ctx context.Context, c *console) error {
-	s, err := f.Sink.open(true)
+	opts := &backup.Options{
+		Compression: string(f.Compress), MinSize: int64(f.MinSize), MinCopies: int(f.MinCopies), Rate: int64(f.Rate), Logger: c.log,
+	}
+	if err := f.readKeys(ctx, opts); err != nil {
+		return err
+	}
+	sinks, err := f.openSinks(ctx)
 	if err != nil {
 		return err
 	}
+	opts.Copies = sinks[1:]
 	report, stop := c.follow()
 	defer stop()
+	opts.Progress = func(p backup.Progress) {
+		report(step{phase: p.Phase, done: p.Done, total: p.Total, left: p.Left})
+	}
 	source := &backup.Dumper{
 		Config: f.DB.config, Name: f.Source, Jobs: int(f.Jobs),
 		ExcludeSchemas: f.ExcludeSchema, ExcludeTables: f.ExcludeTable, ExcludeObjects: f.ExcludeObject,
@@ -57,63 +89,77 @@ func (f *fullCommand) Run(ctx context.Context, c *console) error {
 	for _, e := range f.Export {
 		source.Exports = append(source.Exports, backup.Export(e))
 	}
-	set, err := backup.Run(ctx, s, source, &backup.Options{
-		Compression: string(f.Compress), MinSize: int64(f.MinSize), Logger: c.log,
-		Progress: func(p backup.Progress) {
-			report(step{phase: p.Phase, done: p.Done, total: p.Total, left: p.Left})
-		},
-	})
-	if set != nil {
-		c.result = &fullResult{Set: describe(set.Manifest)}
+	done, err := backup.Run(ctx, sinks[0], source, opts)
+	if done != nil {
+		c.result = newFullResult(done)
 	}
 	return err
+}
+
+// readKeys reads what encrypts and what seals.
+func (f *fullCommand) readKeys(ctx context.Context, opts *backup.Options) (err error) {
+	if opts.Recipients, err = readAll(f.RecipientsFile, "--recipients-file", parseRecipients); err != nil {
+		return err
+	}
+	for _, r := range f.Recipient {
+		opts.Recipients = append(opts.Recipients, r.Recipient)
+	}
+	if opts.StateKey, err = readOne(f.StateKey, "--state-key", identitiesParser(ctx)); err != nil {
+		return err
+	}
+	opts.Seal, err = readOne(f.SealKey, "--seal-key", parseSealKey)
+	return err
+}
+
+// openSinks opens all of them: one that cannot even be opened was not meant so.
+func (f *fullCommand) openSinks(ctx context.Context) (sinks []remote.RemoteSink, err error) {
+	for _, s := range f.Sink {
+		opened, err := s.open(ctx, true)
+		if err != nil {
+			return nil, err
+		}
+		sinks = append(sinks, opened)
+	}
+	return sinks, nil
 }
 
 // fullResult is what a backup came to.
 type fullResult struct {
-	Set setLine `json:"set"`
+	Set      setLine    `json:"set"`
+	Copies   []copyLine `json:"copies"` // the sinks, in the order given
+	Warnings []string   `json:"warnings,omitempty"`
 }
 
+// copyLine is a sink, and why it does not hold the backup.
+type copyLine struct {
+	Sink  string `json:"sink"`
+	Error string `json:"error,omitempty"`
+}
+
+func newFullResult(done *backup.Result) *fullResult {
+	r := &fullResult{Set: describe(done.Manifest), Warnings: done.Warnings}
+	for _, c := range done.Copies {
+		line := copyLine{Sink: c.Sink}
+		if c.Err != nil {
+			line.Error = c.Err.Error()
+		}
+		r.Copies = append(r.Copies, line)
+	}
+	return r
+}
+
+// writeText writes no warnings: they were logged when they came up.
 func (r *fullResult) writeText(w io.Writer) error {
 	_, err := fmt.Fprintf(w, "Backup %s of %s is stored: %s in %s (%s before compression), in %s.\n",
 		r.Set.ID, r.Set.Source, size(r.Set.Size), count(r.Set.Objects, "object", "objects"), size(r.Set.RawSize),
 		duration(r.Set.End.Sub(r.Set.Start)))
+	if len(r.Copies) > 1 {
+		section(w, "Copies", r.Copies, func(c copyLine) string {
+			if c.Error != "" {
+				return c.Sink + ": there is none, see above"
+			}
+			return c.Sink
+		})
+	}
 	return err
-}
-
-// compression is a flag in the form that backup.Options takes.
-type compression string
-
-var compressions = regexp.MustCompile(`^(zstd(:([1-9]|1[0-9]|2[0-2]))?|gzip(:[1-9])?|none)$`)
-
-func (c *compression) UnmarshalText(text []byte) error {
-	if !compressions.Match(text) {
-		return fmt.Errorf("%q: want zstd, gzip or none, or zstd:1 to zstd:22, gzip:1 to gzip:9", text)
-	}
-	*c = compression(text)
-	return nil
-}
-
-// byteSize is a flag in bytes, or with a unit.
-type byteSize int64
-
-func (b *byteSize) UnmarshalText(text []byte) error {
-	n, err := humanize.ParseBytes(string(text))
-	if err != nil || int64(n) < 0 {
-		return fmt.Errorf("%q: want a size, such as 500MB or 2GiB", text)
-	}
-	*b = byteSize(n)
-	return nil
-}
-
-// export is a flag that names a query.
-type export backup.Export
-
-func (e *export) UnmarshalText(text []byte) error {
-	name, sql, ok := strings.Cut(string(text), "=")
-	if !ok || name == "" || strings.TrimSpace(sql) == "" {
-		return errors.New("want NAME=SQL")
-	}
-	e.Name, e.SQL = name, sql
-	return nil
 }

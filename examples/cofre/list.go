@@ -24,7 +24,7 @@ func (*listCommand) Help() string {
 
   good        committed and not suspect (verify proves it)
   suspect     committed, but unlike the ones before it: show says why
-  damaged     its manifest cannot be used
+  damaged     its manifest cannot be used, or no key given with --trust sealed it
   unfinished  it has no manifest: its run is still at work, or died
 
 Example:
@@ -33,10 +33,11 @@ Example:
 }
 
 func (l *listCommand) Run(ctx context.Context, c *console) error {
-	_, inv, err := l.scan(ctx)
+	f, err := l.scan(ctx)
 	if err != nil {
 		return err
 	}
+	inv := f.inventory
 	r := &listResult{Sets: []setLine{}}
 	for _, m := range inv.Sets {
 		r.Sets = append(r.Sets, describe(m))

@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/assist-move-assist/pgcofre/restore"
 )
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -39,7 +41,11 @@ func command(ctx context.Context, c *console, args []string) (name string, err e
 	}
 	warnOfPasswords(c, parsed)
 	parsed.BindTo(ctx, (*context.Context)(nil))
-	return parsed.Selected().Name, parsed.Run(c)
+	err = parsed.Run(c)
+	if is[*restore.IdentityError](err) {
+		err = fmt.Errorf("%w: give its file with --identity", err)
+	}
+	return parsed.Selected().Name, err
 }
 
 // warnOfPasswords tells of passwords that everybody on the machine may read.

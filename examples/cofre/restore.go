@@ -47,15 +47,16 @@ func (r *restoreCommand) Run(ctx context.Context, c *console) error {
 	if r.Confirm != "" && r.Confirm != name {
 		return usageError(fmt.Sprintf("--confirm names %q, but the target is %q: nothing was done", r.Confirm, name))
 	}
-	from, set, err := r.find(ctx)
+	f, err := r.find(ctx)
 	if err != nil {
 		return err
 	}
 	var report func(step)
-	restorer := &restore.Restorer{Sink: from, Target: r.To.config, Logger: c.log, Progress: func(p restore.Progress) {
-		report(step{phase: p.Phase, done: p.Done, total: p.Total})
-	}}
-	plan, err := restorer.Plan(ctx, set, &restore.Options{
+	restorer := &restore.Restorer{
+		Sink: f.sink, Target: r.To.config, Identities: f.identities, Trust: f.trust, Logger: c.log,
+		Progress: func(p restore.Progress) { report(step{phase: p.Phase, done: p.Done, total: p.Total}) },
+	}
+	plan, err := restorer.Plan(ctx, f.set, &restore.Options{
 		Jobs: int(r.Jobs), NoOwner: r.NoOwner, NoPrivileges: r.NoPrivileges, Roles: r.MapRole, CreateRoles: r.CreateRoles,
 	})
 	if err != nil {

@@ -25,23 +25,24 @@ func (*showCommand) Help() string {
 }
 
 func (s *showCommand) Run(ctx context.Context, c *console) error {
-	from, set, err := s.find(ctx)
+	f, err := s.find(ctx)
 	if err != nil {
 		return err
 	}
-	r := &showResult{set: set}
-	if r.Manifest, err = set.Encode(); err != nil {
+	r := &showResult{set: f.set}
+	if r.Manifest, err = f.set.Encode(); err != nil {
 		return err
 	}
-	if set.Kind == manifest.Full {
-		if r.contents, err = (&restore.Restorer{Sink: from}).Contents(ctx, set); err != nil {
+	c.result = r // which is shown also where nothing opens the contents
+	if f.set.Kind == manifest.Full {
+		restorer := &restore.Restorer{Sink: f.sink, Identities: f.identities, Trust: f.trust}
+		if r.contents, err = restorer.Contents(ctx, f.set); err != nil {
 			return err
 		}
 		if r.Contents, err = r.contents.Encode(); err != nil {
 			return err
 		}
 	}
-	c.result = r
 	return nil
 }
 

@@ -24,16 +24,17 @@ Example:
 }
 
 func (v *verifyCommand) Run(ctx context.Context, c *console) error {
-	from, set, err := v.find(ctx)
+	f, err := v.find(ctx)
 	if err != nil {
 		return err
 	}
 	report, stop := c.follow()
 	defer stop()
-	verifier := &verify.Verifier{Sink: from, Jobs: int(v.Jobs), Logger: c.log, Progress: func(p verify.Progress) {
-		report(step{phase: "reading", done: p.Done, total: p.Total})
-	}}
-	rep, err := verifier.Integrity(ctx, set)
+	verifier := &verify.Verifier{
+		Sink: f.sink, Identities: f.identities, Trust: f.trust, Jobs: int(v.Jobs), Logger: c.log,
+		Progress: func(p verify.Progress) { report(step{phase: "reading", done: p.Done, total: p.Total}) },
+	}
+	rep, err := verifier.Integrity(ctx, f.set)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"encoding"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/assist-move-assist/pgcofre/backup"
+)
+
+// list is a flag that may be repeated, or hold several between semicolons. None
+// of them may be empty: whoever set a variable wrongly that asks for encryption,
+// say, must not go without.
+type list[T any, P interface {
+	*T
+	encoding.TextUnmarshaler
+}] []T
+
+type (
+	sinks      = list[sink, *sink]
+	recipients = list[recipient, *recipient]
+	files      = list[file, *file]
+)
+
+// UnmarshalText adds what the text holds.
+func (l *list[T, P]) UnmarshalText(text []byte) error {
+	for _, part := range strings.Split(string(text), ";") {
+		var item T
+		if err := P(&item).UnmarshalText([]byte(part)); err != nil {
+			return err
+		}
+		*l = append(*l, item)
+	}
+	return nil
+}
+
+// file is a flag that names one.
+type file string
+
+func (f *file) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		return errors.New("is empty: want the name of a file")
+	}
+	*f = file(text)
+	return nil
+}
+
+// compression is a flag in the form that backup.Options takes.
+type compression string
+
+var compressions = regexp.MustCompile(`^(zstd(:([1-9]|1[0-9]|2[0-2]))?|gzip(:[1-9])?|none)$`)
+
+func (c *compression) UnmarshalText(text []byte) error {
+	if !compressions.Match(text) {
+		return fmt.Errorf("%q: want zstd, gzip or none, or zstd:1 to zstd:22, gzip:1 to gzip:9", text)
+	}
+	*c = compression(text)
+	return nil
+}
+
+// byteSize is a flag in bytes, or with a unit.
+type byteSize int64
+
+func (b *byteSize) UnmarshalText(text []byte) error {
+	n, err := humanize.ParseBytes(string(text))
+	if err != nil || int64(n) < 0 {
+		return fmt.Errorf("%q: want a size, such as 500MB or 2GiB", text)
+	}
+	*b = byteSize(n)
+	return nil
+}
+
+// export is a flag that names a query.
+type export backup.Export
+
+func (e *export) UnmarshalText(text []byte) error {
+	name, sql, ok := strings.Cut(string(text), "=")
+	if !ok || name == "" || strings.TrimSpace(sql) == "" {
+		return errors.New("want NAME=SQL")
+	}
+	e.Name, e.SQL = name, sql
+	return nil
+}
