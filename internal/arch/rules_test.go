@@ -55,6 +55,8 @@ var rules = map[string]rule{
 	"internal/oracle": {ours: []string{"verify/scratch"}}, // imported by tests alone
 	"internal/bench":  {ours: []string{anything}},
 	"internal/arch":   {stdOnly: true},
+
+	"internal/bench/workload": {},
 }
 
 // anything allows all imports of ours; public all but those of internal.

@@ -14,13 +14,15 @@ import (
 
 	"github.com/assist-move-assist/pgcofre/backup"
 	"github.com/assist-move-assist/pgcofre/backup/manifest"
+	"github.com/assist-move-assist/pgcofre/internal/bench/workload"
 	"github.com/assist-move-assist/pgcofre/remote"
 	"github.com/assist-move-assist/pgcofre/restore"
+	"github.com/assist-move-assist/pgcofre/verify"
 )
 
 // Variables that make this program one of its own contestants.
 const (
-	roleVariable    = "PGCOFRE_BENCH_ROLE"    // build, dump or restore
+	roleVariable    = "PGCOFRE_BENCH_ROLE"    // build, dump, restore or compare
 	profileVariable = "PGCOFRE_BENCH_PROFILE" // folder for profiles
 )
 
@@ -31,7 +33,7 @@ func child(ctx context.Context, role string, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	if dir := os.Getenv(profileVariable); dir != "" && role != "build" {
+	if dir := os.Getenv(profileVariable); dir != "" && (role == "dump" || role == "restore") {
 		stop, err := startProfile(dir, role)
 		if err != nil {
 			return err
@@ -45,12 +47,14 @@ func child(ctx context.Context, role string, args []string) (err error) {
 		return dumpChild(ctx, cfg, args[0], args[1])
 	case "restore":
 		return restoreChild(ctx, cfg, args[0], args[1])
+	case "compare":
+		return compareChild(ctx, cfg, args[0])
 	}
 	return fmt.Errorf("%s: no role %q", roleVariable, role)
 }
 
 func buildChild(ctx context.Context, cfg *pgx.ConnConfig, args []string) error {
-	var s sizes
+	var s workload.Sizes
 	for i, to := range []*int{&s.Large, &s.Middling, &s.Each, &s.Wide, &s.Empty} {
 		var err error
 		if *to, err = strconv.Atoi(args[i]); err != nil {
@@ -62,15 +66,15 @@ func buildChild(ctx context.Context, cfg *pgx.ConnConfig, args []string) error {
 		return err
 	}
 	defer conn.Close(ctx)
-	return build(ctx, conn, s)
+	return workload.Build(ctx, conn, s)
 }
 
-func dumpChild(ctx context.Context, cfg *pgx.ConnConfig, dir, jobs string) error {
+func dumpChild(ctx context.Context, cfg *pgx.ConnConfig, where, jobs string) error {
 	n, err := strconv.Atoi(jobs)
 	if err != nil {
 		return err
 	}
-	sink, err := remote.NewDir(dir)
+	sink, err := openSink(ctx, where)
 	if err != nil {
 		return err
 	}
@@ -78,20 +82,12 @@ func dumpChild(ctx context.Context, cfg *pgx.ConnConfig, dir, jobs string) error
 	return err
 }
 
-func restoreChild(ctx context.Context, cfg *pgx.ConnConfig, dir, jobs string) error {
+func restoreChild(ctx context.Context, cfg *pgx.ConnConfig, where, jobs string) error {
 	n, err := strconv.Atoi(jobs)
 	if err != nil {
 		return err
 	}
-	sink, err := remote.NewDir(dir)
-	if err != nil {
-		return err
-	}
-	sets, err := manifest.Scan(ctx, sink, nil)
-	if err != nil {
-		return err
-	}
-	set, err := sets.Find("latest")
+	sink, set, err := latest(ctx, where)
 	if err != nil {
 		return err
 	}
@@ -101,6 +97,33 @@ func restoreChild(ctx context.Context, cfg *pgx.ConnConfig, dir, jobs string) er
 	}
 	_, err = plan.Apply(ctx)
 	return err
+}
+
+// compareChild fails unless the database equals the set, row for row.
+func compareChild(ctx context.Context, cfg *pgx.ConnConfig, where string) error {
+	sink, set, err := latest(ctx, where)
+	if err != nil {
+		return err
+	}
+	rep, err := (&verify.Verifier{Sink: sink}).Compare(ctx, set, cfg, nil)
+	if err != nil {
+		return err
+	}
+	return rep.Err()
+}
+
+// latest is the newest set in a sink.
+func latest(ctx context.Context, where string) (remote.RemoteSink, *manifest.Manifest, error) {
+	sink, err := openSink(ctx, where)
+	if err != nil {
+		return nil, nil, err
+	}
+	sets, err := manifest.Scan(ctx, sink, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	set, err := sets.Find("latest")
+	return sink, set, err
 }
 
 // startProfile begins a CPU profile; stop ends it and adds one of the heap.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -18,6 +19,8 @@ type contestant struct {
 	needed  bool   // runs also where -only does not name it
 	set     string // what a restore restores: the name of the dump
 	stored  bool   // leaves a set behind
+	digests bool   // what is restored is compared by digest: the set is ours
+	sink    string // URL of the store where the set is; "": a folder of this machine
 
 	// command is the process to measure. For a dump path is where to write,
 	// for a restore what to read; database is what it works on.
@@ -36,6 +39,11 @@ func contestants(o *options) ([]*contestant, error) {
 		return nil, err
 	}
 	jobs := strconv.Itoa(o.jobs)
+	self := func(role string) func(context.Context, *server, string, string) (*exec.Cmd, error) {
+		return func(ctx context.Context, s *server, database, path string) (*exec.Cmd, error) {
+			return o.self(ctx, s, role, database, path, jobs), nil
+		}
+	}
 	dump := func(args ...string) func(context.Context, *server, string, string) (*exec.Cmd, error) {
 		return func(ctx context.Context, s *server, database, path string) (*exec.Cmd, error) {
 			return s.command(ctx, database, stock.pgDump, append(args, "-f", path)...), nil
@@ -43,17 +51,13 @@ func contestants(o *options) ([]*contestant, error) {
 	}
 	client := " (" + strconv.Itoa(stock.major) + ")"
 	all := []*contestant{
-		{name: ours, needed: true, stored: true, command: func(ctx context.Context, s *server, database, path string) (*exec.Cmd, error) {
-			return o.self(ctx, s, "dump", database, path, jobs), nil
-		}},
+		{name: ours, needed: true, stored: true, command: self("dump")},
 		{name: "pg_dump -Fc" + client, stored: true, command: dump("-Fc")},
 		{name: "pg_dump -Fd -j gzip" + client, stored: true, command: dump("-Fd", "-j", jobs)},
 		{name: bestOut + client, needed: true, stored: true, command: dump("-Fd", "-j", jobs, "--compress=zstd:1")},
 		{name: "COPY to nowhere, psql" + client, command: floor(stock.psql, o.jobs)},
-		{name: ours, restore: true, needed: true, set: ours, command: func(ctx context.Context, s *server, database, path string) (*exec.Cmd, error) {
-			return o.self(ctx, s, "restore", database, path, jobs), nil
-		}},
-		{name: "pg_restore -j" + client + ", set of pgcofre", restore: true, set: ours, command: func(ctx context.Context, s *server, database, path string) (*exec.Cmd, error) {
+		{name: ours, restore: true, needed: true, set: ours, digests: true, command: self("restore")},
+		{name: "pg_restore -j" + client + ", set of pgcofre", restore: true, set: ours, digests: true, command: func(ctx context.Context, s *server, database, path string) (*exec.Cmd, error) {
 			set, err := setFolder(path)
 			return s.command(ctx, database, stock.pgRestore, "-j", jobs, "-d", database, set), err
 		}},
@@ -61,7 +65,22 @@ func contestants(o *options) ([]*contestant, error) {
 			return s.command(ctx, database, stock.pgRestore, "-j", jobs, "-d", database, path), nil
 		}},
 	}
+	for _, sink := range o.sinks {
+		name := ours + ", " + shown(sink)
+		all = append(all,
+			&contestant{name: name, sink: sink, stored: true, command: self("dump")},
+			&contestant{name: name, sink: sink, restore: true, set: name, digests: true, command: self("restore")})
+	}
+	slices.SortStableFunc(all, func(a, b *contestant) int { return order(a) - order(b) })
 	return all, nil
+}
+
+// order puts dumps before restores.
+func order(c *contestant) int {
+	if c.restore {
+		return 1
+	}
+	return 0
 }
 
 // self is our own dump or restore.

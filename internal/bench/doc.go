@@ -9,6 +9,11 @@
 // are measured alike. The floor is what the server needs at least: as many
 // streams of COPY as there are jobs, to nowhere.
 //
+// With -sink, which may be given several times, our dump also goes straight to
+// an object store, and our restore comes from there:
+//
+//	AWS_PROFILE=lab go run ./internal/bench -sink 's3://lab/bench?region=eu-central-1' -jobs 4
+//
 // The stock clients are looked for in the folders that PGCOFRE_CLIENTS lists,
 // in PATH and in the usual places; all measurements use the newest.
 package main

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -9,18 +10,22 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/assist-move-assist/pgcofre/internal/bench/workload"
 )
 
 // options are the flags.
 type options struct {
-	sizes   sizes
+	sizes   workload.Sizes
 	db      string
 	runs    int
 	jobs    int
 	profile string
 	only    string
+	sinks   []string // URLs
 }
 
 func main() {
@@ -53,6 +58,13 @@ func parse(args []string) (*options, error) {
 	f.IntVar(&o.jobs, "jobs", max(2, runtime.NumCPU()), "jobs of each contestant that can have several")
 	f.StringVar(&o.profile, "profile", "", "`folder` for CPU and heap profiles of our dump and restore")
 	f.StringVar(&o.only, "only", "", "run only contestants whose name contains this `text`, and those that others need")
+	f.Func("sink", "`URL` of a store (s3, gs, azblob) to which our dump also goes straight, and from which our restore takes it, below a prefix that is emptied afterwards; repeatable. Credentials come from the environment", func(v string) error {
+		if slices.ContainsFunc(o.sinks, func(other string) bool { return shown(other) == shown(v) }) {
+			return errors.New("this sink is given twice")
+		}
+		o.sinks = append(o.sinks, v)
+		return nil
+	})
 	if err := f.Parse(args); err != nil {
 		return nil, err
 	}

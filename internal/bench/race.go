@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -39,11 +41,13 @@ type race struct {
 // key tells contestants apart.
 func (c *contestant) key() string { return fmt.Sprint(c.restore, c.name) }
 
-func (r *race) run(ctx context.Context, all []*contestant) error {
+func (r *race) run(ctx context.Context, all []*contestant) (err error) {
 	want, err := r.srv.rows(ctx, r.srv.cfg.Database)
 	if err != nil {
 		return err
 	}
+	own := "bench-" + strings.ToLower(rand.Text())
+	defer func() { err = errors.Join(err, r.empty(context.WithoutCancel(ctx), own)) }()
 	for n := range r.runs {
 		sets := filepath.Join(r.tmp, strconv.Itoa(n))
 		if err := os.Mkdir(sets, 0o700); err != nil {
@@ -53,10 +57,20 @@ func (r *race) run(ctx context.Context, all []*contestant) error {
 			if !r.wanted(c) {
 				continue
 			}
+			dump := c.name
 			if c.restore {
-				err = r.restore(ctx, c, filepath.Join(sets, folder(c.set)), want)
+				dump = c.set
+			}
+			path := filepath.Join(sets, folder(dump))
+			if c.sink != "" {
+				if path, err = below(c.sink, own+"/"+strconv.Itoa(n)); err != nil {
+					return err
+				}
+			}
+			if c.restore {
+				err = r.restore(ctx, c, path, want)
 			} else {
-				err = r.dump(ctx, c, filepath.Join(sets, folder(c.name)))
+				err = r.dump(ctx, c, path)
 			}
 			if err != nil {
 				return fmt.Errorf("%s: %w", all[i].name, err)
@@ -67,6 +81,19 @@ func (r *race) run(ctx context.Context, all []*contestant) error {
 		}
 	}
 	return nil
+}
+
+// empty removes from the stores what is below our prefix.
+func (r *race) empty(ctx context.Context, prefix string) error {
+	var errs []error
+	for _, sink := range r.sinks {
+		where, err := below(sink, prefix)
+		if err == nil {
+			err = empty(ctx, where)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 // folder is a contestant's name as that of a folder.
@@ -82,7 +109,7 @@ func (r *race) dump(ctx context.Context, c *contestant, path string) error {
 		return err
 	}
 	if c.stored {
-		if res.stored, err = folderSize(path); err != nil {
+		if res.stored, err = size(ctx, path); err != nil {
 			return err
 		}
 	}
@@ -111,6 +138,11 @@ func (r *race) restore(ctx context.Context, c *contestant, path string, want int
 	}
 	if got != want {
 		return fmt.Errorf("restored %d rows of %d", got, want)
+	}
+	if c.digests {
+		if out, err := r.srv.self(ctx, "compare", db.Name, path).CombinedOutput(); err != nil {
+			return fmt.Errorf("the restored database is not the set: %w\n%s", err, out)
+		}
 	}
 	r.results[c.key()] = append(r.results[c.key()], res)
 	return nil
@@ -151,7 +183,15 @@ func harmless(said string) bool {
 	return n > 0 && n == strings.Count(said, `ERROR:  unrecognized configuration parameter "transaction_timeout"`)
 }
 
-func folderSize(path string) (n int64, err error) {
+// size is how many bytes are in a folder or store, or in a file.
+func size(ctx context.Context, path string) (n int64, err error) {
+	if !filepath.IsAbs(path) {
+		sink, err := openSink(ctx, path)
+		if err != nil {
+			return 0, err
+		}
+		return storedSize(ctx, sink)
+	}
 	err = filepath.WalkDir(path, func(_ string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -179,16 +219,28 @@ func (r *race) print(out io.Writer, all []*contestant) error {
 			if c.restore {
 				title = "restore"
 			}
-			fmt.Fprintf(&b, "\n%-42s %8s %8s %8s %8s %10s %9s %11s\n", title, "wall s", "to ours", "spread", "CPU s", "server CPU", "peak MiB", "stored MiB")
+			fmt.Fprintf(&b, "\n%-42s %8s %8s %8s %8s %10s %9s %11s %7s\n", title, "wall s", "to ours", "spread", "CPU s", "server CPU", "peak MiB", "stored MiB", "equal")
 			base = middle(runs)
 		}
 		m := middle(runs)
-		fmt.Fprintf(&b, "%-42s %8.2f %8.2f %7.0f%% %8.2f %10s %9.0f %11s\n", c.name, m.wall.Seconds(), m.wall.Seconds()/base.wall.Seconds(), spread(runs),
-			m.cpu.Seconds(), known(m.server.Seconds()), float64(m.peak)/(1<<20), known(float64(m.stored)/(1<<20)))
+		fmt.Fprintf(&b, "%-42s %8.2f %8.2f %7.0f%% %8.2f %10s %9.0f %11s %7s\n", c.name, m.wall.Seconds(), m.wall.Seconds()/base.wall.Seconds(), spread(runs),
+			m.cpu.Seconds(), known(m.server.Seconds()), float64(m.peak)/(1<<20), known(float64(m.stored)/(1<<20)), c.equal())
 	}
-	b.WriteString("\nCPU is of the contestant's own processes, peak of the largest one of them; spread is from the fastest to the slowest run.\n")
+	b.WriteString("\nCPU is of the contestant's own processes, peak of the largest one of them; spread is from the fastest to the slowest run. " +
+		"Every restored database had all rows; where equal says digest, each table's contents were compared with the set's, and sequences and schema too.\n")
 	_, err := io.WriteString(out, b.String())
 	return err
+}
+
+// equal is how every restored database was compared with the source.
+func (c *contestant) equal() string {
+	switch {
+	case c.digests:
+		return "digest"
+	case c.restore:
+		return "rows"
+	}
+	return "-"
 }
 
 func known(x float64) string {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/assist-move-assist/pgcofre/internal/bench/workload"
 	"github.com/assist-move-assist/pgcofre/verify/scratch"
 )
 
@@ -69,7 +70,7 @@ func (s *server) close(ctx context.Context) {
 // fill builds the database, unless it has tables already. A process of its own
 // does it, because ours must stay small: what a process has in memory counts
 // as the peak of those that it starts (getrusage(2)).
-func (s *server) fill(ctx context.Context, sizes sizes) error {
+func (s *server) fill(ctx context.Context, sizes workload.Sizes) error {
 	var n int
 	err := s.admin.QueryRow(ctx, "SELECT count(*) FROM pg_tables WHERE schemaname !~ '^(pg_|information_schema)'").Scan(&n)
 	if err != nil || n > 0 {

@@ -1,4 +1,7 @@
-package main
+// Package workload builds a database to measure with, the same whenever its
+// sizes are the same. Its rows are such as the applications of an association
+// have.
+package workload
 
 import (
 	"context"
@@ -12,9 +15,13 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// sizes say how large the built database is.
-type sizes struct {
-	Large, Middling, Each, Wide, Empty int
+// Sizes say how large the database is.
+type Sizes struct {
+	Large    int // COPY text of the one large table, in MB; 0: there is none
+	Middling int // number of middling tables
+	Each     int // COPY text of each of them, in MB
+	Wide     int // COPY text of the table with wide rows, in MB; 0: there is none
+	Empty    int // number of empty tables
 }
 
 // table is one table that is built: its columns, what is made after its rows
@@ -31,7 +38,7 @@ type table struct {
 const people = 5000
 
 // tables are those with rows, in the order in which they are made.
-func tables(s sizes) []table {
+func tables(s Sizes) []table {
 	list := []table{{
 		name:    "profiles",
 		columns: `id int PRIMARY KEY, nome text NOT NULL, email text NOT NULL UNIQUE, telefone varchar(20), nascimento date, ativo boolean NOT NULL`,
@@ -71,8 +78,8 @@ func tables(s sizes) []table {
 	return list
 }
 
-// build makes the same database whenever the sizes are the same.
-func build(ctx context.Context, conn *pgx.Conn, s sizes) error {
+// Build makes the database in one that is empty.
+func Build(ctx context.Context, conn *pgx.Conn, s Sizes) error {
 	for i, t := range tables(s) {
 		if _, err := conn.Exec(ctx, "CREATE TABLE "+t.name+" ("+t.columns+")"); err != nil {
 			return fmt.Errorf("building %s: %w", t.name, err)
