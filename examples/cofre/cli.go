@@ -10,9 +10,13 @@ const description = `Back up PostgreSQL databases, prove the backups, restore th
   cofre list    --sink /var/backups/app
   cofre verify  --sink /var/backups/app latest
   cofre restore --sink /var/backups/app --to postgresql://admin@db.example/app_restored latest
+  cofre sync    /var/backups/app "s3://backups/app?region=eu-west-1"
+  cofre doctor  --sink gs://backups/app
 
-Every flag can be an environment variable instead: --db is COFRE_DB. What a
-URL leaves out comes from the PG* variables, ~/.pgpass and the service file.
+Every flag can be an environment variable instead: --db is COFRE_DB. Of flags that
+may be repeated one variable holds all, between semicolons. What a database's URL
+leaves out comes from the PG* variables, ~/.pgpass and the service file; the
+credentials of an object store from its provider's usual environment and files.
 
 Exit codes: 0 done, 1 failed, 2 wrong use, 3 damage found, 4 done but suspect,
 75 busy (try again later), 130 and 143 stopped by SIGINT and SIGTERM.`
@@ -24,6 +28,8 @@ type grammar struct {
 	Show    showCommand    `cmd:"" help:"Show what one backup holds, and what it leaves out."`
 	Restore restoreCommand `cmd:"" help:"Restore a backup into a new or empty database."`
 	Verify  verifyCommand  `cmd:"" help:"Read a backup back, and prove that it is whole."`
+	Sync    syncCommand    `cmd:"" help:"Copy the backups of one sink to another that lacks them."`
+	Doctor  doctorCommand  `cmd:"" help:"Try a sink out: credentials, network, and what the store honours."`
 
 	JSON bool `name:"json" help:"Print one JSON document on stdout, and nothing else there."`
 }

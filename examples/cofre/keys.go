@@ -63,11 +63,11 @@ type recipient struct{ age.Recipient }
 // UnmarshalText reads one public key.
 func (r *recipient) UnmarshalText(text []byte) error {
 	if isSecret(text) {
-		return errors.New("is a secret key: want the public one, age1..., that age-keygen -y prints")
+		return errors.New("is a secret key: want the public one, which age-keygen -y prints")
 	}
 	keys, err := age.ParseRecipients(bytes.NewReader(text))
 	if err != nil || len(keys) != 1 {
-		return errors.New("is no age public key: want age1...")
+		return errors.New("is no age public key, which begins with age1")
 	}
 	r.Recipient = keys[0]
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -70,4 +71,34 @@ func (s *sink) open(ctx context.Context, create bool) (remote.RemoteSink, error)
 		}
 	}
 	return remote.NewDir(s.url.Path)
+}
+
+// String names the sink, without the parameters of its URL.
+func (s *sink) String() string {
+	if s.url.Scheme == "file" {
+		return s.url.Path
+	}
+	return (&url.URL{Scheme: s.url.Scheme, Host: s.url.Host, Path: s.url.Path}).String()
+}
+
+// below is the sink in a folder of this one. What is put there can be deleted.
+func (s *sink) below(name string) *sink {
+	u := s.url.JoinPath(name)
+	query := u.Query()
+	query.Del("lock_days")
+	query.Del("lock_mode")
+	u.RawQuery = query.Encode()
+	return &sink{u}
+}
+
+// remove removes the folder of a sink that holds nothing; in the object stores
+// there is none.
+func (s *sink) remove() error {
+	if s.url.Scheme != "file" {
+		return nil
+	}
+	if err := os.Remove(s.url.Path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
