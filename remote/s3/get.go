@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/assist-move-assist/pgcofre/remote"
@@ -120,21 +119,18 @@ func (r *reader) Read(p []byte) (int, error) {
 	}
 }
 
-// pause is how long to wait before the nth attempt in a row: a random time
-// below a limit that doubles.
-var pause = retry.NewExponentialJitterBackoff(10 * time.Second)
-
-// resume asks for the rest of the object after cause ended the download. It
-// leaves it at that where the store gives no ETag to know the object by.
+// resume asks for the rest of the object after cause ended the download, with
+// the client's delay before. It leaves it at that where the store gives no ETag
+// to know the object by.
 func (r *reader) resume(cause error) error {
 	if r.failed == 5 || r.etag == nil {
 		return fmt.Errorf("the download broke at byte %d: %w", r.at, cause)
 	}
-	delay, err := pause.BackoffDelay(r.failed, cause)
+	r.failed++
+	delay, err := r.sink.client.Options().Retryer.RetryDelay(r.failed, cause)
 	if err != nil {
 		return errors.Join(cause, err)
 	}
-	r.failed++
 	select {
 	case <-time.After(delay):
 	case <-r.ctx.Done():

@@ -20,22 +20,29 @@ type retryer struct {
 	reached atomic.Bool
 }
 
-// attempts is how often a request is sent at most, and attemptsToReach how often to a
-// store that never answered. The delays between them are random, below
-// limits that double from 0.2 s, or 1 s if the store throttles, to 20 s, unless the store
-// names one.
+// attempts is how often a request is sent at most, and fewAttempts how often
+// where another one is of little use. The delays between them are random, below
+// limits that double from 0.2 s, or 1 s if the store throttles, to 20 s, unless
+// the store names one.
 const (
-	attempts         = 9
-	attemptsToReach  = 3
-	firstRetryWithin = 200 * time.Millisecond
+	attempts    = 9
+	fewAttempts = 3
+	firstDelay  = 200 * time.Millisecond
 )
+
+// crossed is how versitygw refuses to store an object over what is a folder
+// there, and also when a folder is removed that it is about to store into.
+const crossed = "ExistingObjectIsDirectory"
 
 func newRetryer() aws.Retryer {
 	return &retryer{Standard: retry.NewStandard(func(o *retry.StandardOptions) {
-		o.MaxAttempts, o.BaseDelay = attempts, firstRetryWithin
+		o.MaxAttempts, o.BaseDelay = attempts, firstDelay
 		// Its budget of retries would be used up by 16 Puts that meet one outage.
 		o.RateLimiter = ratelimit.None
-		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(untrusted)}, o.Retryables...)
+		o.Retryables = append([]retry.IsErrorRetryable{
+			retry.IsErrorRetryableFunc(untrusted),
+			retry.RetryableErrorCode{Codes: map[string]struct{}{crossed: {}}},
+		}, o.Retryables...)
 	})}
 }
 
@@ -61,7 +68,8 @@ func (r *retryer) GetAttemptToken(ctx context.Context) (func(error) error, error
 
 // RetryDelay returns how long to wait, or the error itself to give up.
 func (r *retryer) RetryDelay(attempt int, err error) (time.Duration, error) {
-	if attempt >= attemptsToReach && !r.reached.Load() {
+	code, _, _ := answer(err)
+	if attempt >= fewAttempts && (code == crossed || !r.reached.Load()) {
 		return 0, err
 	}
 	return r.Standard.RetryDelay(attempt, err)

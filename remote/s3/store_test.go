@@ -1,6 +1,7 @@
 package s3_test
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/x509"
 	"net/http"
@@ -11,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/assist-move-assist/pgcofre/internal/oracle"
 	"github.com/assist-move-assist/pgcofre/remote"
@@ -18,7 +21,7 @@ import (
 )
 
 // newClient is a program's own client for a store.
-func newClient(t testing.TB, store *oracle.Store) *sdk.Client {
+func newClient(t testing.TB, store *oracle.Store, change ...func(*sdk.Options)) *sdk.Client {
 	t.Helper()
 	var roots *x509.CertPool
 	if store.CAFile != "" {
@@ -33,6 +36,16 @@ func newClient(t testing.TB, store *oracle.Store) *sdk.Client {
 		Region: store.Region, BaseEndpoint: &store.URL, UsePathStyle: true,
 		Credentials: credentials.NewStaticCredentialsProvider(store.AccessKey, store.SecretKey, ""),
 		HTTPClient:  &http.Client{Transport: remote.NewTransport(&remote.TransportOptions{RootCAs: roots})},
+	}, change...)
+}
+
+// withoutIfNoneMatch makes a client's requests say nothing of conditions.
+func withoutIfNoneMatch(o *sdk.Options) {
+	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
+		return stack.Build.Add(middleware.BuildMiddlewareFunc("withoutIfNoneMatch", func(ctx context.Context, in middleware.BuildInput, next middleware.BuildHandler) (middleware.BuildOutput, middleware.Metadata, error) {
+			in.Request.(*smithyhttp.Request).Header.Del("If-None-Match")
+			return next.HandleBuild(ctx, in)
+		}), middleware.After)
 	})
 }
 
@@ -51,8 +64,17 @@ func newBucket(t testing.TB, store *oracle.Store, lock bool) string {
 // credentials from the environment.
 func open(t testing.TB, store *oracle.Store, bucket string, opts *s3.Options) *s3.Sink {
 	t.Helper()
-	setenv(t, store.AccessKey, store.SecretKey, "")
-	o := *opts
+	return openWithToken(t, store, bucket, "", opts)
+}
+
+// openWithToken opens a bucket with temporary credentials.
+func openWithToken(t testing.TB, store *oracle.Store, bucket, token string, opts *s3.Options) *s3.Sink {
+	t.Helper()
+	setenv(t, store.AccessKey, store.SecretKey, token)
+	var o s3.Options
+	if opts != nil {
+		o = *opts
+	}
 	o.Endpoint, o.Region, o.PathStyle, o.CAFile = store.URL, store.Region, true, store.CAFile
 	sink, err := s3.Open(t.Context(), bucket, &o)
 	if err != nil {
