@@ -71,7 +71,7 @@ func (s *syncer) await(ctx context.Context, set *syncSet) error {
 		}
 		var damage *DamageError
 		if err := n.outcome.Err; err != nil && !errors.As(err, &damage) {
-			return fmt.Errorf("it waits for %s, which it needs: %w", n.ID, err)
+			return fmt.Errorf("it waits for %s, which it needs and which failed", n.ID)
 		}
 	}
 	return nil

@@ -30,7 +30,7 @@ type made struct {
 func makeSet(t testing.TB, kind manifest.Kind, source string, at time.Time, objects map[string][]byte, change func(*manifest.Manifest)) *made {
 	t.Helper()
 	m := &manifest.Manifest{
-		Format: manifest.FormatVersion, ID: fmt.Sprintf("%s/%sZ-%s", kind, at.Format("20060102T150405"), source), Source: source,
+		Format: manifest.FormatVersion, ID: fmt.Sprintf("%s/%sZ-%s0", kind, at.Format("20060102T150405"), source), Source: source,
 		Kind: kind, Scope: manifest.Whole, Purpose: manifest.Backup, Start: at, End: at, DataTime: at, Producer: "test",
 	}
 	for _, name := range slices.Sorted(maps.Keys(objects)) {
