@@ -21,7 +21,7 @@
 //	read after write          yes                     yes, listings too [4]
 //	reads of one generation   yes                     yes
 //	storage class             recorded                yes
-//	retention of an object    recorded, not enforced  enforced [5]
+//	retention of an object    not enforced            enforced [5]
 //	repeated upload requests  bytes doubled           recognized [6]
 //
 // [1] https://cloud.google.com/storage/docs/request-preconditions

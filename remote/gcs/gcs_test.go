@@ -3,7 +3,11 @@ package gcs_test
 import (
 	"context"
 	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,6 +15,7 @@ import (
 	"google.golang.org/api/option"
 
 	"github.com/assist-move-assist/pgcofre/internal/oracle"
+	"github.com/assist-move-assist/pgcofre/remote"
 	"github.com/assist-move-assist/pgcofre/remote/gcs"
 	"github.com/assist-move-assist/pgcofre/remote/remotetest"
 )
@@ -53,7 +58,7 @@ func open(t testing.TB, bucket string, opts gcs.Options) *gcs.Sink {
 func TestConformance(t *testing.T) {
 	for name, opts := range map[string]gcs.Options{
 		"default":     {},
-		"small parts": {PartSize: 256 << 10, InFlight: 1},
+		"small parts": {PartSize: 1 << 20, InFlight: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -61,6 +66,79 @@ func TestConformance(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// Sinks below prefixes do not see each other, nor what is not theirs.
+func TestPrefix(t *testing.T) {
+	name := bucket(t)
+	all, a, ab := open(t, name, gcs.Options{}), open(t, name, gcs.Options{Prefix: "a"}), open(t, name, gcs.Options{Prefix: "a/b c"})
+	mustPut(t, ab, "x/1", []byte("ab"))
+	mustPut(t, a, "x", []byte("a"))
+	mustPut(t, all, "ab", []byte("all"))
+	mustHold(t, all, "a/b c/x/1", []byte("ab"))
+	mustHold(t, a, "b c/x/1", []byte("ab"))
+	mustList(t, ab, "x/1")
+	mustList(t, a, "b c/x/1", "x")
+	mustList(t, all, "a/b c/x/1", "a/x", "ab")
+	if err := ab.Delete(t.Context(), "x"); err != nil {
+		t.Error(err)
+	}
+	mustList(t, a, "b c/x/1", "x")
+	if got := ab.String(); got != "gs://"+name+"/a/b c" {
+		t.Errorf("it is %s", got)
+	}
+	if _, err := ab.Stat(t.Context(), strings.Repeat("n", remote.MaxName-5)); !errors.Is(err, fs.ErrInvalid) {
+		t.Errorf("a long name: %v", err)
+	}
+	if _, err := ab.Stat(t.Context(), strings.Repeat("n", remote.MaxName-6)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the longest name: %v", err)
+	}
+}
+
+// Objects that others put there under names that are none are not listed.
+func TestForeignNames(t *testing.T) {
+	name := bucket(t)
+	b := client(t).Bucket(name)
+	for _, object := range []string{"p/ok", "p/sub/ok", "p/", "p/sub/", "p/../x", "p/a//b", "p//b", "p/.hidden", "p/.h/x", `p/a`, "px"} {
+		w := b.Object(object).NewWriter(t.Context())
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sink := open(t, name, gcs.Options{Prefix: "p"})
+	mustList(t, sink, "ok", "sub/ok")
+	var level []string
+	for obj, err := range sink.ListLevel(t.Context(), "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		level = append(level, obj.Name)
+	}
+	// That there is nothing of ours below a/, the store does not tell.
+	if want := []string{"a/", "ok", "sub/"}; !slices.Equal(level, want) {
+		t.Errorf("got %q, want %q", level, want)
+	}
+}
+
+// A listing of many pages is one, in order.
+func TestPages(t *testing.T) {
+	f := newFront(t)
+	f.before = func(_ http.ResponseWriter, r *http.Request) bool {
+		r.URL.RawQuery += "&maxResults=3"
+		return false
+	}
+	name := bucket(t)
+	behind := open(t, name, gcs.Options{})
+	var want []string
+	for i := range 10 {
+		want = append(want, fmt.Sprintf("%c/%d", 'a'+i%5, i))
+		mustPut(t, behind, want[i], nil)
+	}
+	slices.Sort(want)
+	mustList(t, open(t, name, gcs.Options{Endpoint: f.URL}), want...)
+	if n := len(f.requests(func(r *http.Request) bool { return true })); n != 4 {
+		t.Errorf("%d requests", n)
 	}
 }
 

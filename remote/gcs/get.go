@@ -120,8 +120,8 @@ func (r *reader) read(p []byte) (int, error) {
 		return n, fmt.Errorf("%w: %d bytes came of %d", io.ErrUnexpectedEOF, r.seen, r.want)
 	case errors.Is(err, storage.ErrObjectNotExist):
 		return n, &explained{text: "it was replaced or deleted while it was read", err: err}
-	case err != nil && r.broken:
-		return n, &explained{text: "the connection broke again and again without a byte of progress", err: err}
+	case err != nil && r.ctx.Err() == nil && (r.broken || retryable(err)):
+		return n, &explained{text: "the connection broke again and again: " + explain(err).Error(), err: err}
 	}
 	return n, err
 }
