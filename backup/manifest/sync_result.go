@@ -39,7 +39,7 @@ func (s *SyncedSet) fail(err error) {
 func (s SyncedSet) String() string {
 	text := fmt.Sprintf("%-8s %s", s.Action, s.ID)
 	if s.Objects > 0 {
-		text += fmt.Sprintf(" (%d objects, %d bytes)", s.Objects, s.Bytes)
+		text += fmt.Sprintf(" (objects: %d, bytes: %d)", s.Objects, s.Bytes)
 	}
 	if s.Reason != "" {
 		text += ": " + s.Reason
@@ -92,7 +92,7 @@ func (r *SyncResult) String() string {
 		fmt.Fprintf(&b, "%d %s, ", r.Count(action), action)
 	}
 	objects, bytes := r.Copied()
-	fmt.Fprintf(&b, "%d objects and %d bytes", objects, bytes)
+	fmt.Fprintf(&b, "objects: %d, bytes: %d", objects, bytes)
 	return b.String()
 }
 
