@@ -13,6 +13,10 @@ type Inventory struct {
 	Sets    []*Manifest // by Start, oldest first
 	Damaged []Damaged   // by ID
 	Strays  []Stray     // by ID
+
+	Holds   []*Hold   // by the set's ID
+	Proofs  []*Proof  // by End, oldest first
+	Refused []Refused // holds and proofs that do not count
 }
 
 // ErrNoSet is returned by [Inventory.Find] when no set answers the reference.
@@ -54,15 +58,16 @@ func (inv *Inventory) Sources() []string {
 }
 
 // Source returns the sets of one source. What is damaged or stray stays in, as
-// nobody can tell whose it is.
+// nobody can tell whose it is; so do holds and proofs.
 func (inv *Inventory) Source(name string) *Inventory {
-	out := &Inventory{Damaged: inv.Damaged, Strays: inv.Strays}
+	out := *inv
+	out.Sets = nil
 	for _, m := range inv.Sets {
 		if m.Source == name {
 			out.Sets = append(out.Sets, m)
 		}
 	}
-	return out
+	return &out
 }
 
 // Latest returns the set that was started last, of the given kinds or of any,

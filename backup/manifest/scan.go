@@ -50,10 +50,11 @@ type ScanOptions struct {
 
 // Scan reads every manifest of a sink. It lists the folders of the known
 // kinds, and those below a year and a month ("2025/08/full/", as a copy may be laid out), and
-// reads what is in those that have a set's name, several at a time; it leaves
-// everything else in the sink alone. An error says that such a listing failed
-// or ctx is done; what is wrong with one set is an entry in
-// [Inventory.Damaged] instead.
+// reads what is in those that have a set's name, several at a time; then the
+// holds and proofs. It leaves everything else in the sink alone. An error says
+// that such a listing failed, that a hold or proof could not be read, or that
+// ctx is done; what is wrong with one set is an entry in [Inventory.Damaged]
+// instead, and with a hold or proof in [Inventory.Refused].
 func Scan(ctx context.Context, sink remote.RemoteSink, opts *ScanOptions) (*Inventory, error) {
 	if opts == nil {
 		opts = new(ScanOptions)
@@ -63,24 +64,36 @@ func Scan(ctx context.Context, sink remote.RemoteSink, opts *ScanOptions) (*Inve
 		return nil, err
 	}
 	found := make([]finding, len(places))
-	next := make(chan int)
-	var readers sync.WaitGroup
-	for range min(scanJobs, len(places)) {
-		readers.Go(func() {
-			for i := range next {
-				found[i] = look(ctx, sink, places[i], opts.Trust)
-			}
-		})
+	inParallel(len(places), func(i int) { found[i] = look(ctx, sink, places[i], opts.Trust) })
+	inv := newInventory(found)
+	if err := inv.scanHolds(ctx, sink, opts.Trust); err != nil {
+		return nil, err
 	}
-	for i := range places {
-		next <- i
+	if err := inv.scanProofs(ctx, sink, opts.Trust); err != nil {
+		return nil, err
 	}
-	close(next)
-	readers.Wait()
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	return newInventory(found), nil
+	return inv, nil
+}
+
+// inParallel calls f for 0 to n-1, scanJobs at a time.
+func inParallel(n int, f func(i int)) {
+	next := make(chan int)
+	var workers sync.WaitGroup
+	for range min(scanJobs, n) {
+		workers.Go(func() {
+			for i := range next {
+				f(i)
+			}
+		})
+	}
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	workers.Wait()
 }
 
 // place is where a set lies.

@@ -20,12 +20,12 @@ const SealName = "manifest.sig"
 // SealError tells that a set does not bear the seal of a trusted key: nobody
 // can say who wrote it, or that it was not altered since.
 type SealError struct {
-	Set string
+	Set string // its ID, or the name of a hold or proof
 	Err error
 }
 
 func (e *SealError) Error() string {
-	return fmt.Sprintf("set %s is not sealed by a trusted key: %v", e.Set, e.Err)
+	return fmt.Sprintf("%s is not sealed by a trusted key: %v", e.Set, e.Err)
 }
 
 // Unwrap returns the reason.
@@ -84,12 +84,12 @@ func checkSeal(ctx context.Context, sink remote.RemoteSink, at place, manifest [
 	return verifySeal(at.id, manifest, sig, trust)
 }
 
-// verifySeal holds a manifest's bytes against a seal.
-func verifySeal(id string, manifest, sig []byte, trust []ed25519.PublicKey) error {
+// verifySeal holds the bytes of a manifest or a record against a seal.
+func verifySeal(name string, text, sig []byte, trust []ed25519.PublicKey) error {
 	if !slices.ContainsFunc(trust, func(key ed25519.PublicKey) bool {
-		return len(key) == ed25519.PublicKeySize && ed25519.Verify(key, manifest, sig)
+		return len(key) == ed25519.PublicKeySize && ed25519.Verify(key, text, sig)
 	}) {
-		return &SealError{id, fmt.Errorf("its %s is not the signature of this manifest by any of the %d keys given", SealName, len(trust))}
+		return &SealError{name, fmt.Errorf("its seal is not a signature of these bytes by any of the %d keys given", len(trust))}
 	}
 	return nil
 }
