@@ -79,6 +79,7 @@ func each(t *testing.T, sink *gcs.Sink, check func(t *testing.T, err error)) {
 }
 
 func TestMissingBucket(t *testing.T) {
+	t.Parallel()
 	each(t, open(t, "no-such-bucket", gcs.Options{}), func(t *testing.T, err error) {
 		if !strings.Contains(err.Error(), `there is no bucket "no-such-bucket"`) || errors.Is(err, fs.ErrNotExist) || !errors.Is(err, storage.ErrBucketNotExist) {
 			t.Errorf("got %v", err)
@@ -87,6 +88,7 @@ func TestMissingBucket(t *testing.T) {
 }
 
 func TestRefused(t *testing.T) {
+	t.Parallel()
 	for code, want := range map[int]string{
 		401: "HTTP 401: Invalid Credentials: the credentials are wrong or expired",
 		403: "HTTP 403: Invalid Credentials",
@@ -108,6 +110,7 @@ func TestRefused(t *testing.T) {
 
 // What passes is waited for.
 func TestBusy(t *testing.T) {
+	t.Parallel()
 	for _, code := range []int{429, 503} {
 		f := newFront(t)
 		var mu sync.Mutex
@@ -141,6 +144,7 @@ func TestBusy(t *testing.T) {
 
 // Nobody listens.
 func TestDeadEndpoint(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -245,6 +249,7 @@ func TestCredentials(t *testing.T) {
 }
 
 func TestUnknownAuthority(t *testing.T) {
+	t.Parallel()
 	s := newSecure(t)
 	sink := open(t, "b", gcs.Options{Endpoint: s.URL, CredentialsFile: s.keyFile})
 	each(t, sink, func(t *testing.T, err error) {
@@ -256,6 +261,7 @@ func TestUnknownAuthority(t *testing.T) {
 
 // The token server refuses, and says too much.
 func TestRefusedToken(t *testing.T) {
+	t.Parallel()
 	for answer, want := range map[string]string{
 		`{"error":"invalid_grant","error_description":"Invalid JWT: SECRET"}`: "HTTP 400 invalid_grant: they were revoked or have expired, or this machine's clock is off",
 		`SECRET`:                    "HTTP 400",

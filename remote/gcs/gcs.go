@@ -31,9 +31,8 @@
 // [5] https://cloud.google.com/storage/docs/object-lock
 // [6] https://cloud.google.com/storage/docs/resumable-uploads
 //
-// An upload that was given up leaves nothing that takes room in a listing or
-// on a bill: the store forgets it after a week [6]. So there is nothing to
-// sweep. A bucket with soft delete or versions keeps, and charges for, what
+// An upload that was given up is never listed, and the store forgets it after a
+// week [6]. So there is nothing to sweep. A bucket with soft delete or versions keeps, and charges for, what
 // was deleted or replaced for as long as its owner said.
 package gcs
 

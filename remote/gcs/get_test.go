@@ -46,6 +46,7 @@ func readers(t *testing.T, f *front, bucket string) map[string]*gcs.Sink {
 }
 
 func TestBrokenDownload(t *testing.T) {
+	t.Parallel()
 	f := newFront(t)
 	f.after = func(resp *http.Response) error {
 		cut(resp, 100_000)
@@ -82,6 +83,7 @@ func TestBrokenDownload(t *testing.T) {
 
 // The store is gone for a while in the middle of a download.
 func TestDownloadOutage(t *testing.T) {
+	t.Parallel()
 	p := oracle.Proxy(t, oracle.GCS(t).Addr)
 	name := bucket(t)
 	data := content(1, 20<<20)
@@ -109,6 +111,7 @@ func TestDownloadOutage(t *testing.T) {
 }
 
 func TestReplacedMeanwhile(t *testing.T) {
+	t.Parallel()
 	f := newFront(t)
 	f.after = func(resp *http.Response) error {
 		cut(resp, 100_000)
@@ -133,6 +136,7 @@ func TestReplacedMeanwhile(t *testing.T) {
 
 // Connections that break at once are given up, and not asked for in a hurry.
 func TestBrokenForGood(t *testing.T) {
+	t.Parallel()
 	f := newFront(t)
 	var left atomic.Int64
 	f.after = func(resp *http.Response) error {
@@ -159,6 +163,7 @@ func TestBrokenForGood(t *testing.T) {
 
 // What comes is not what the store said it holds.
 func TestWrongDownload(t *testing.T) {
+	t.Parallel()
 	f := newFront(t)
 	var spoil func(resp *http.Response)
 	f.after = func(resp *http.Response) error {

@@ -25,6 +25,7 @@ import (
 var sizes = map[string]int{"one request": 1000, "parts": 3<<20 + 5}
 
 func TestChecked(t *testing.T) {
+	t.Parallel()
 	sink := open(t, bucket(t), gcs.Options{PartSize: 1 << 20})
 	for _, size := range []int{0, 1, 64 << 10, 1<<20 - 1, 1 << 20, 1<<20 + 1, 2 << 20, 2<<20 + 1} {
 		data := content(1, size)
@@ -151,6 +152,7 @@ func TestLostAnswer(t *testing.T) {
 
 // A store that takes a part twice, as the emulator does, is found out.
 func TestPartTwice(t *testing.T) {
+	t.Parallel()
 	f := newFront(t)
 	var lost atomic.Bool
 	f.after = func(resp *http.Response) error {
@@ -206,6 +208,7 @@ func TestFailedPart(t *testing.T) {
 
 // The store does not answer, and the caller gives up.
 func TestCancel(t *testing.T) {
+	t.Parallel()
 	f := newFront(t)
 	arrived := make(chan struct{}, 100)
 	f.before = func(_ http.ResponseWriter, r *http.Request) bool {
@@ -246,6 +249,7 @@ func TestCancel(t *testing.T) {
 
 // What is configured is sent.
 func TestSent(t *testing.T) {
+	t.Parallel()
 	f := newFront(t)
 	var mu sync.Mutex
 	var sent []map[string]any
@@ -345,6 +349,7 @@ func live() int64 {
 
 // Two sinks are fed in lockstep by more Puts than there are parts.
 func TestLockstep(t *testing.T) {
+	t.Parallel()
 	opts := gcs.Options{PartSize: 1 << 20, InFlight: 1}
 	a, b := open(t, bucket(t), opts), open(t, bucket(t), opts)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -373,6 +378,7 @@ func TestLockstep(t *testing.T) {
 
 // The store is gone for a while in the middle of an upload.
 func TestOutage(t *testing.T) {
+	t.Parallel()
 	p := oracle.Proxy(t, oracle.GCS(t).Addr)
 	sink := open(t, bucket(t), gcs.Options{Endpoint: "http://" + p.Addr, PartSize: 256 << 10})
 	data := content(1, 3<<20)
