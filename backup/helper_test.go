@@ -2,7 +2,12 @@ package backup_test
 
 import (
 	"context"
+	"fmt"
 	"net/url"
+	"os"
+	"runtime"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -12,6 +17,7 @@ import (
 	"github.com/assist-move-assist/pgcofre/internal/pgsession"
 	"github.com/assist-move-assist/pgcofre/internal/proof"
 	"github.com/assist-move-assist/pgcofre/remote"
+	"github.com/assist-move-assist/pgcofre/restore"
 	"github.com/assist-move-assist/pgcofre/verify"
 )
 
@@ -91,4 +97,43 @@ func as(t *testing.T, target, user, password string) string {
 	}
 	u.User = url.UserPassword(user, password)
 	return u.String()
+}
+
+// restoreLatest restores the newest set.
+func restoreLatest(ctx context.Context, r *restore.Restorer, jobs int) error {
+	inventory, err := manifest.Scan(ctx, r.Sink, nil)
+	if err != nil {
+		return err
+	}
+	set, err := inventory.Find("latest")
+	if err != nil {
+		return err
+	}
+	plan, err := r.Plan(ctx, set, &restore.Options{Jobs: jobs})
+	if err != nil {
+		return err
+	}
+	_, err = plan.Apply(ctx)
+	return err
+}
+
+// ownPeak is the most memory this process held. On Linux, getrusage counts the
+// process that started it as well, whose memory it had until its exec.
+func ownPeak(t *testing.T) (n int64) {
+	t.Helper()
+	if status, err := os.ReadFile("/proc/self/status"); err == nil {
+		_, rest, _ := strings.Cut(string(status), "VmHWM:")
+		if _, err := fmt.Sscanf(rest, "%d kB", &n); err != nil {
+			t.Fatal(err)
+		}
+		return n << 10
+	}
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	if n = int64(u.Maxrss); runtime.GOOS != "darwin" {
+		n <<= 10 // KiB elsewhere
+	}
+	return n
 }

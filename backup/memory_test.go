@@ -4,17 +4,12 @@ package backup_test
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"os"
 	"os/exec"
-	"runtime"
-	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/assist-move-assist/pgcofre/backup"
-	"github.com/assist-move-assist/pgcofre/backup/manifest"
 	"github.com/assist-move-assist/pgcofre/internal/oracle"
 	"github.com/assist-move-assist/pgcofre/remote"
 	"github.com/assist-move-assist/pgcofre/restore"
@@ -106,48 +101,10 @@ func measured(t *testing.T, role string) {
 		size := value[int64](t, connect(t, os.Getenv(memoryURL)), `SELECT pg_relation_size('t')`)
 		_, err = backup.Run(t.Context(), sink, &backup.Dumper{Config: cfg, Jobs: 2, RangeSize: size / memoryObjects}, nil)
 	case "restore":
-		err = applyLatest(t.Context(), sink, &restore.Restorer{Sink: sink, Target: cfg})
+		err = restoreLatest(t.Context(), &restore.Restorer{Sink: sink, Target: cfg}, 2)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	fmt.Printf("peak %d\n", ownPeak(t))
-}
-
-func applyLatest(ctx context.Context, sink remote.RemoteSink, r *restore.Restorer) error {
-	inventory, err := manifest.Scan(ctx, sink, nil)
-	if err != nil {
-		return err
-	}
-	set, err := inventory.Find("latest")
-	if err != nil {
-		return err
-	}
-	plan, err := r.Plan(ctx, set, &restore.Options{Jobs: 2})
-	if err != nil {
-		return err
-	}
-	_, err = plan.Apply(ctx)
-	return err
-}
-
-// ownPeak is the most memory this process held. On Linux, getrusage counts the
-// process that started it as well, whose memory it had until its exec.
-func ownPeak(t *testing.T) (n int64) {
-	t.Helper()
-	if status, err := os.ReadFile("/proc/self/status"); err == nil {
-		_, rest, _ := strings.Cut(string(status), "VmHWM:")
-		if _, err := fmt.Sscanf(rest, "%d kB", &n); err != nil {
-			t.Fatal(err)
-		}
-		return n << 10
-	}
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		t.Fatal(err)
-	}
-	if n = int64(u.Maxrss); runtime.GOOS != "darwin" {
-		n <<= 10 // KiB elsewhere
-	}
-	return n
 }
