@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"net/http"
 	"runtime"
@@ -71,8 +72,8 @@ func TestAbort(t *testing.T) {
 	if _, err := sink.Put(t.Context(), "exclusive", bytes.NewReader(content(1)), nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := sink.PutExclusive(t.Context(), "exclusive", bytes.NewReader(content(17<<20)), nil); err == nil {
-		t.Error("an exclusive put of what is there succeeds")
+	if _, err := sink.PutExclusive(t.Context(), "exclusive", bytes.NewReader(content(17<<20)), nil); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("exclusive put of what is there: %v", err)
 	}
 	refusing := front{answer: func(r *http.Request) *http.Response {
 		if r.URL.Query().Get("partNumber") == "2" {
@@ -284,8 +285,15 @@ func TestLock(t *testing.T) {
 	bucket := newBucket(t, store, true)
 	client := newClient(t, store)
 	until := time.Now().Add(time.Hour).UTC().Truncate(time.Second)
+	// As AWS S3, refuse a locked object without its MD5.
+	strict := front{answer: func(r *http.Request) *http.Response {
+		if r.Method == http.MethodPut && r.Header.Get("Content-Md5") == "" {
+			return refusal(http.StatusBadRequest, "InvalidRequest", "Content-MD5 is required")
+		}
+		return nil
+	}}.before(t, store)
 	for _, mode := range []string{"GOVERNANCE", "COMPLIANCE"} {
-		sink := open(t, store, bucket, &s3.Options{Lock: &s3.Lock{Mode: mode, Until: func() time.Time { return until }}})
+		sink := open(t, strict, bucket, &s3.Options{Lock: &s3.Lock{Mode: mode, Until: func() time.Time { return until }}})
 		for _, size := range []int{1000, 9 << 20} {
 			obj, err := sink.Put(t.Context(), "x", bytes.NewReader(content(size)), nil)
 			if err != nil || !obj.Checked {
