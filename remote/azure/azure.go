@@ -32,7 +32,7 @@ type Options struct {
 	Prefix string
 
 	// PartSize is the size of the blocks that larger objects are sent in, in
-	// bytes: 64 KiB to 1 GiB. Objects that fit one block are sent in one
+	// bytes: 64 KiB to 128 MiB. Objects that fit one block are sent in one
 	// request. It doubles every 10,000 blocks, so that an object may have 310,000
 	// times this size within the 50,000 blocks that Azure allows: 2.3 TiB by
 	// default. Default: 8 MiB.
@@ -87,7 +87,7 @@ type Lock struct {
 
 const (
 	minPart = 64 << 10
-	maxPart = 1 << 30
+	maxPart = 128 << 20
 )
 
 // Sink keeps objects as block blobs below a prefix of one container. Its

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"log"
 	mathrand "math/rand/v2"
 	"net/http"
@@ -86,13 +87,33 @@ func sinkAt(t *testing.T, store *oracle.Store, addr string, opts *azure.Options)
 // front is a proxy before the store, which can lie and fail in its name.
 type front struct {
 	*httptest.Server
-	// before answers a request itself and says so; nil passes all on.
-	before func(w http.ResponseWriter, r *http.Request) bool
-	// after changes an answer of the store, or fails; nil leaves all.
-	after func(*http.Response) error
 
-	mu   sync.Mutex
-	seen []*http.Request
+	mu     sync.Mutex
+	before func(w http.ResponseWriter, r *http.Request) bool
+	after  func(*http.Response) error
+	seen   []*http.Request
+}
+
+// onRequest has f answer requests itself where it says so; nil passes all on.
+func (f *front) onRequest(before func(w http.ResponseWriter, r *http.Request) bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.before = before
+}
+
+// onAnswer has f change answers of the store, or fail; nil leaves all.
+func (f *front) onAnswer(after func(*http.Response) error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.after = after
+}
+
+// sees remembers a request and returns what to do with it and its answer.
+func (f *front) sees(r *http.Request) (func(w http.ResponseWriter, r *http.Request) bool, func(*http.Response) error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.seen = append(f.seen, r.Clone(context.Background()))
+	return f.before, f.after
 }
 
 func newFront(t *testing.T, store *oracle.Store) *front {
@@ -103,35 +124,34 @@ func newFront(t *testing.T, store *oracle.Store) *front {
 }
 
 func (f *front) handler(store *oracle.Store) http.Handler {
-	proxy := &httputil.ReverseProxy{
-		Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(&url.URL{Scheme: "http", Host: store.Addr})
-			r.Out.URL.RawPath, r.Out.URL.Path = r.In.URL.RawPath, r.In.URL.Path // as it was signed
-		},
-		ModifyResponse: func(resp *http.Response) error {
-			if f.after == nil {
-				return nil
-			}
-			return f.after(resp)
-		},
-		ErrorLog:     log.New(io.Discard, "", 0),
-		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
-	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		f.mu.Lock()
-		f.seen = append(f.seen, r.Clone(context.Background()))
-		f.mu.Unlock()
-		if f.before == nil || !f.before(w, r) {
-			proxy.ServeHTTP(w, r)
+		before, after := f.sees(r)
+		if before != nil && before(w, r) {
+			return
 		}
+		proxy := &httputil.ReverseProxy{
+			Rewrite: func(r *httputil.ProxyRequest) {
+				r.SetURL(&url.URL{Scheme: "http", Host: store.Addr})
+				r.Out.URL.RawPath, r.Out.URL.Path = r.In.URL.RawPath, r.In.URL.Path // as it was signed
+			},
+			ModifyResponse: after,
+			ErrorLog:       log.New(io.Discard, "", 0),
+			ErrorHandler:   func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
+		}
+		proxy.ServeHTTP(w, r)
 	})
+}
+
+// all returns the requests seen.
+func (f *front) all() []*http.Request {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.seen)
 }
 
 // requests returns those seen of a method and a value of the parameter comp.
 func (f *front) requests(method, comp string) (found []*http.Request) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, r := range f.seen {
+	for _, r := range f.all() {
 		if r.Method == method && r.URL.Query().Get("comp") == comp {
 			found = append(found, r)
 		}
@@ -180,9 +200,19 @@ func mustHold(t *testing.T, s remote.RemoteSink, name string, want []byte) {
 	}
 }
 
-func names(t *testing.T, s remote.RemoteSink, prefix string) (names []string) {
+func names(t *testing.T, s *azure.Sink, prefix string) []string {
 	t.Helper()
-	for obj, err := range s.List(t.Context(), prefix) {
+	return listed(t, s.List(t.Context(), prefix))
+}
+
+func level(t *testing.T, s *azure.Sink, prefix string) []string {
+	t.Helper()
+	return listed(t, s.ListLevel(t.Context(), prefix))
+}
+
+func listed(t *testing.T, objects iter.Seq2[remote.Object, error]) (names []string) {
+	t.Helper()
+	for obj, err := range objects {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -242,15 +272,8 @@ func TestPrefix(t *testing.T) {
 	if got := names(t, a, ""); !slices.Equal(got, []string{"x/y"}) {
 		t.Errorf("the sink lists %q", got)
 	}
-	var level []string
-	for obj, err := range a.ListLevel(t.Context(), "") {
-		if err != nil {
-			t.Fatal(err)
-		}
-		level = append(level, obj.Name)
-	}
-	if !slices.Equal(level, []string{"folder/", "x/"}) { // a folder says nothing of what is in it
-		t.Errorf("the level lists %q", level)
+	if got := level(t, a, ""); !slices.Equal(got, []string{"folder/", "x/"}) { // a folder says nothing of what is in it
+		t.Errorf("the level lists %q", got)
 	}
 	if _, err := a.Stat(t.Context(), strings.Repeat("n", remote.MaxName-3)); !errors.Is(err, fs.ErrInvalid) {
 		t.Errorf("a name too long with its prefix: %v", err)
@@ -261,22 +284,22 @@ func TestPrefix(t *testing.T) {
 func TestManyPages(t *testing.T) {
 	store := oracle.Azure(t)
 	f := newFront(t, store)
-	f.before = func(_ http.ResponseWriter, r *http.Request) bool {
+	f.onRequest(func(_ http.ResponseWriter, r *http.Request) bool {
 		if q := r.URL.Query(); q.Get("comp") == "list" {
 			q.Set("maxresults", "3")
 			r.URL.RawQuery = q.Encode()
 		}
 		return false
-	}
+	})
 	// The parameter is part of what a key signs, so read without one.
 	c, name := client(t, store, store.Addr), bucket(t, store)
 	if _, err := c.ServiceClient().NewContainerClient(name).SetAccessPolicy(t.Context(), publicAccess); err != nil {
 		t.Fatal(err)
 	}
-	var want, level []string
+	var want, folders []string
 	for i := range 10 {
 		want = append(want, fmt.Sprintf("d%d/x", i), fmt.Sprintf("d%d/y", i))
-		level = append(level, fmt.Sprintf("d%d/", i))
+		folders = append(folders, fmt.Sprintf("d%d/", i))
 	}
 	for _, obj := range want {
 		mustPut(t, newSink(t, c, name, nil), obj, []byte(obj))
@@ -289,14 +312,7 @@ func TestManyPages(t *testing.T) {
 	if got := names(t, s, ""); !slices.Equal(got, want) {
 		t.Errorf("listed %q", got)
 	}
-	var got []string
-	for obj, err := range s.ListLevel(t.Context(), "") {
-		if err != nil {
-			t.Fatal(err)
-		}
-		got = append(got, obj.Name)
-	}
-	if !slices.Equal(got, level) {
+	if got := level(t, s, ""); !slices.Equal(got, folders) {
 		t.Errorf("level lists %q", got)
 	}
 	if n := len(f.requests(http.MethodGet, "list")); n < 8 {
@@ -305,25 +321,31 @@ func TestManyPages(t *testing.T) {
 }
 
 // TestListingOrder has a store list in another order, as an account with a
-// hierarchical namespace does.
+// hierarchical namespace does, and one folder twice.
 func TestListingOrder(t *testing.T) {
 	store := oracle.Azure(t)
 	f := newFront(t, store)
-	f.after = func(resp *http.Response) error {
-		body, err := io.ReadAll(resp.Body)
-		swapped := strings.NewReplacer("<Name>a-b</Name>", "<Name>a/b</Name>", "<Name>a/b</Name>", "<Name>a-b</Name>").Replace(string(body))
-		resp.Body = streaming.NopCloser(strings.NewReader(swapped))
-		return err
-	}
 	s := sinkAt(t, store, f.addr(), nil)
-	mustPut(t, s, "a-b", nil)
-	mustPut(t, s, "a/b", nil)
+	for _, name := range []string{"a-b", "a/b", "b/c"} {
+		mustPut(t, s, name, nil)
+	}
+	var replace *strings.Replacer
+	f.onAnswer(func(resp *http.Response) error {
+		body, err := io.ReadAll(resp.Body)
+		resp.Body = streaming.NopCloser(strings.NewReader(replace.Replace(string(body))))
+		return err
+	})
+	replace = strings.NewReplacer("<Name>a-b</Name>", "<Name>a/b</Name>", "<Name>a/b</Name>", "<Name>a-b</Name>")
 	var last error
 	for _, err := range s.List(t.Context(), "") {
 		last = err
 	}
 	if last == nil || !strings.Contains(last.Error(), "hierarchical namespace") {
 		t.Errorf("a listing out of order ends with %v", last)
+	}
+	replace = strings.NewReplacer("<Name>b/</Name>", "<Name>a/</Name>")
+	if got := level(t, s, ""); !slices.Equal(got, []string{"a-b", "a/"}) {
+		t.Errorf("a folder given twice is listed as %q", got)
 	}
 }
 
@@ -359,10 +381,10 @@ func TestSecure(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if len(f.seen) < 8 {
-		t.Errorf("%d requests were seen", len(f.seen))
+	if n := len(f.all()); n < 8 {
+		t.Errorf("%d requests were seen", n)
 	}
-	for _, r := range f.seen {
+	for _, r := range f.all() {
 		if r.Header.Get("x-ms-encryption-key-sha256") == "" || r.Header.Get("x-ms-encryption-algorithm") != "AES256" {
 			t.Errorf("%s %s goes without the customer key", r.Method, r.URL.Path)
 		}

@@ -189,11 +189,11 @@ func TestAnswers(t *testing.T) {
 		{status: 503, code: "ServerBusy", want: "busy"},
 		{status: 404, code: "ResourceNotFound", want: "404 ResourceNotFound (request req-1)"},
 	} {
-		f.before = func(w http.ResponseWriter, _ *http.Request) bool {
+		f.onRequest(func(w http.ResponseWriter, _ *http.Request) bool {
 			w.Header().Set("Date", time.Now().Add(test.date).UTC().Format(http.TimeFormat))
 			refuse(w, test.status, test.code, test.detail)
 			return true
-		}
+		})
 		_, err := s.Get(t.Context(), "x")
 		var response *azcore.ResponseError
 		var wrapped *remote.Error

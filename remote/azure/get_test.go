@@ -21,7 +21,7 @@ func TestBrokenDownload(t *testing.T) {
 	s := sinkAt(t, store, proxy.Addr, nil)
 	want := content(1, 3<<20+1)
 	mustPut(t, s, "x", want)
-	proxy.Toxic("limit_data", "downstream", map[string]any{"bytes": 500 << 10})
+	proxy.Toxic("limit_data", "downstream", map[string]any{"bytes": 300 << 10})
 	mustHold(t, s, "x", want)
 	rc, err := s.GetRange(t.Context(), "x", 100, 2<<20)
 	if err != nil {
@@ -83,12 +83,12 @@ func TestReplacedMeanwhile(t *testing.T) {
 		},
 	} {
 		mustPut(t, s, "x", content(1, 3<<20))
-		f.after = func(resp *http.Response) error {
+		f.onAnswer(func(resp *http.Response) error {
 			if resp.Request.Method == http.MethodGet && resp.StatusCode/100 == 2 {
 				resp.Body = cut(resp.Body, 1<<20)
 			}
 			return nil
-		}
+		})
 		rc, err := s.Get(t.Context(), "x")
 		if err != nil {
 			t.Fatal(err)
@@ -107,7 +107,7 @@ func TestReplacedMeanwhile(t *testing.T) {
 		if _, err := rc.Read(make([]byte, 1)); !errors.Is(err, fs.ErrClosed) {
 			t.Errorf("%s: read after Close: %v", name, err)
 		}
-		f.after = nil
+		f.onAnswer(nil)
 	}
 }
 
@@ -120,12 +120,12 @@ func TestBrokenForGood(t *testing.T) {
 	store := oracle.Azure(t)
 	f := newFront(t, store)
 	s := sinkAt(t, store, f.addr(), nil)
-	f.before = func(w http.ResponseWriter, _ *http.Request) bool {
+	f.onRequest(func(w http.ResponseWriter, _ *http.Request) bool {
 		w.Header().Set("ETag", `"1"`)
 		w.Header().Set("Content-Length", "1000")
 		w.(http.Flusher).Flush()
 		panic(http.ErrAbortHandler)
-	}
+	})
 	rc, err := s.Get(t.Context(), "x")
 	if err != nil {
 		t.Fatal(err)
@@ -146,16 +146,16 @@ func TestWrongRange(t *testing.T) {
 		func(h http.Header) { h.Del("Content-Range") },
 		func(h http.Header) { h.Set("Content-Range", "bytes 10-19/1000") },
 	} {
-		f.after = func(resp *http.Response) error { after(resp.Header); return nil }
+		f.onAnswer(func(resp *http.Response) error { after(resp.Header); return nil })
 		if rc, err := s.GetRange(t.Context(), "x", 100, 10); err == nil {
 			t.Error("a wrong range is taken")
 			rc.Close()
 		}
 	}
-	f.after = func(resp *http.Response) error {
+	f.onAnswer(func(resp *http.Response) error {
 		resp.Header.Set("Content-Length", strconv.Itoa(1000))
 		return nil
-	}
+	})
 	if rc, err := s.GetRange(t.Context(), "x", 100, 10); err == nil {
 		t.Error("a range too long is taken")
 		rc.Close()

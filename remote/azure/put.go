@@ -30,7 +30,8 @@ func (s *Sink) Put(ctx context.Context, name string, r io.Reader, opts *remote.P
 }
 
 // PutExclusive is Put under the condition that the name holds nothing, which
-// Azure checks when it makes the object visible.
+// Azure checks when it makes the object visible. The object has one entry of
+// metadata, pgcofreput, by which a repeated request knows its own.
 func (s *Sink) PutExclusive(ctx context.Context, name string, r io.Reader, opts *remote.PutOptions) (remote.Object, error) {
 	obj, err := s.put(ctx, name, r, opts, rand.Text())
 	return obj, s.wrap(ctx, "put", name, err)

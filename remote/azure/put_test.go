@@ -70,15 +70,15 @@ func TestChecked(t *testing.T) {
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			f.after = func(r *http.Response) error {
+			f.onAnswer(func(r *http.Response) error {
 				if test.after != nil {
 					test.after(r)
 				}
 				return nil
-			}
+			})
 			name := strings.NewReplacer(" ", "", ",", "-").Replace(test.name)
 			obj, err := s.Put(t.Context(), name, bytes.NewReader(content(1, test.size)), nil)
-			f.after = nil
+			f.onAnswer(nil)
 			if test.fails == "" {
 				if err != nil {
 					t.Fatal(err)
@@ -110,14 +110,14 @@ func TestDamagedOnTheWay(t *testing.T) {
 	store := oracle.Azure(t)
 	f := newFront(t, store)
 	s := sinkAt(t, store, f.addr(), &azure.Options{PartSize: 64 << 10})
-	f.before = func(_ http.ResponseWriter, r *http.Request) bool {
+	f.onRequest(func(_ http.ResponseWriter, r *http.Request) bool {
 		if q := r.URL.Query().Get("comp"); r.Method == http.MethodPut && (q == "" || q == "block") {
 			data, _ := io.ReadAll(r.Body)
 			data[len(data)/2] ^= 1
 			r.Body = io.NopCloser(bytes.NewReader(data))
 		}
 		return false
-	}
+	})
 	for _, test := range []struct {
 		name string
 		size int
@@ -141,7 +141,7 @@ func TestDamagedOnTheWay(t *testing.T) {
 func TestFailedPut(t *testing.T) {
 	store := oracle.Azure(t)
 	f := newFront(t, store)
-	s := sinkAt(t, store, f.addr(), &azure.Options{PartSize: 64 << 10})
+	s := sinkAt(t, store, f.addr(), &azure.Options{PartSize: 64 << 10, InFlight: 1})
 	former := content(1, 100<<10)
 	mustPut(t, s, "there", former)
 	errReader := errors.New("this reader fails")
@@ -151,16 +151,16 @@ func TestFailedPut(t *testing.T) {
 			t.Errorf("put of %s gives %v", name, err)
 		}
 		// The store dies for good in the middle.
-		f.before = func(_ http.ResponseWriter, r *http.Request) bool {
+		f.onRequest(func(_ http.ResponseWriter, r *http.Request) bool {
 			if strings.HasSuffix(blockID(r), "5") {
 				panic(http.ErrAbortHandler)
 			}
 			return false
-		}
+		})
 		if _, err := s.Put(t.Context(), name, bytes.NewReader(content(2, 1<<20)), nil); err == nil || !strings.Contains(err.Error(), f.addr()) {
 			t.Errorf("put of %s to a store that dies gives %v", name, err)
 		}
-		f.before = nil
+		f.onRequest(nil)
 	}
 	if n := len(f.requests(http.MethodPut, "block")); n < 20 {
 		t.Errorf("only %d blocks were sent", n)
@@ -221,12 +221,12 @@ func TestLostAnswer(t *testing.T) {
 	s := sinkAt(t, store, f.addr(), &azure.Options{PartSize: 64 << 10})
 	for name, size := range map[string]int{"empty": 0, "small": 1000, "large": 200 << 10} {
 		var lost sync.Once
-		f.after = func(resp *http.Response) (err error) {
+		f.onAnswer(func(resp *http.Response) (err error) {
 			if resp.Request.Method == http.MethodPut && resp.Request.URL.Query().Get("comp") != "block" {
 				lost.Do(func() { err = errors.New("lost") })
 			}
 			return err
-		}
+		})
 		obj, err := s.PutExclusive(t.Context(), name, bytes.NewReader(content(1, size)), nil)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -234,7 +234,7 @@ func TestLostAnswer(t *testing.T) {
 		if stat, err := s.Stat(t.Context(), name); err != nil || stat.Version != obj.Version || obj.Size != int64(size) {
 			t.Errorf("%s: put answers %+v, Stat %+v, %v", name, obj, stat, err)
 		}
-		f.after = nil
+		f.onAnswer(nil)
 		mustHold(t, s, name, content(1, size))
 		if _, err := s.PutExclusive(t.Context(), name, bytes.NewReader(content(2, size)), nil); !errors.Is(err, fs.ErrExist) {
 			t.Errorf("%s: the second exclusive Put gives %v", name, err)
@@ -250,7 +250,7 @@ func TestBusy(t *testing.T) {
 	s := sinkAt(t, store, f.addr(), &azure.Options{PartSize: 64 << 10})
 	var mu sync.Mutex
 	tries := map[string]int{}
-	f.before = func(w http.ResponseWriter, r *http.Request) bool {
+	f.onRequest(func(w http.ResponseWriter, r *http.Request) bool {
 		mu.Lock()
 		defer mu.Unlock()
 		what := r.Method + r.URL.RawQuery
@@ -259,7 +259,7 @@ func TestBusy(t *testing.T) {
 		}
 		refuse(w, http.StatusServiceUnavailable, "ServerBusy", "")
 		return true
-	}
+	})
 	if obj := mustPut(t, s, "x", content(1, 500<<10)); !obj.Checked {
 		t.Error("not checked")
 	}
@@ -308,19 +308,39 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-// TestManyBlocks counts what the parts of the largest object sum up to.
-func TestManyBlocks(t *testing.T) {
-	opts := azure.Options{PartSize: 8 << 20}
-	var sum int64
-	for n := range blockblob.MaxBlocks {
-		size := opts.PartSizeOf(n)
-		if int64(size) > blockblob.MaxStageBlockBytes {
-			t.Fatalf("block %d has %d bytes", n, size)
+// TestRequests counts what an object costs.
+func TestRequests(t *testing.T) {
+	store := oracle.Azure(t)
+	f := newFront(t, store)
+	s := sinkAt(t, store, f.addr(), &azure.Options{PartSize: 64 << 10})
+	for _, test := range []struct{ size, requests int }{
+		{0, 1}, {1000, 1}, {64<<10 - 1, 1},
+		{64 << 10, 3}, {64<<10 + 1, 4}, {128 << 10, 4}, // blocks, their list, the size
+	} {
+		before := len(f.all())
+		mustPut(t, s, "x", content(1, test.size))
+		if n := len(f.all()) - before; n != test.requests {
+			t.Errorf("%d bytes take %d requests, want %d", test.size, n, test.requests)
 		}
-		sum += int64(size)
 	}
-	if want := int64(8<<20) * 310_000; sum != want {
-		t.Errorf("the largest object has %d bytes, want %d", sum, want)
+}
+
+// TestManyBlocks counts what the parts of the largest object sum up to, for the
+// smallest parts, those by default and the largest.
+func TestManyBlocks(t *testing.T) {
+	for _, part := range []int{64 << 10, 8 << 20, 128 << 20} {
+		opts := azure.Options{PartSize: part}
+		var sum int64
+		for n := range blockblob.MaxBlocks {
+			size := opts.PartSizeOf(n)
+			if int64(size) > blockblob.MaxStageBlockBytes {
+				t.Fatalf("block %d has %d bytes", n, size)
+			}
+			sum += int64(size)
+		}
+		if want := int64(part) * 310_000; sum != want {
+			t.Errorf("the largest object has %d bytes, want %d", sum, want)
+		}
 	}
 }
 
