@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/assist-move-assist/pgcofre/internal/oracle"
+	"github.com/assist-move-assist/pgcofre/verify/scratch"
 )
 
 func TestMain(m *testing.M) {
@@ -36,9 +38,13 @@ const sample = `
 // port; TARGET, the name of a database that is not there yet; PASSWORD, which
 // no output may hold. The server ends with the tests, and all in it.
 func TestScripts(t *testing.T) {
-	srv := oracle.Server(t, 0)
+	runScripts(t, oracle.Server(t, 0), "testdata")
+}
+
+// runScripts runs those in dir, with further variables.
+func runScripts(t *testing.T, srv *scratch.Server, dir string, vars ...string) {
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata",
+		Dir:                 dir,
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
 			tb := env.T().(testing.TB)
@@ -55,16 +61,18 @@ func TestScripts(t *testing.T) {
 			env.Setenv("TARGET", config.Database+"_restored")
 			env.Setenv("PASSWORD", config.Password)
 			env.Setenv("PGSSLMODE", "disable")
+			env.Vars = append(env.Vars, vars...)
+			env.Values[theTest{}] = tb
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits, "sql": sql, "pick": pick, "damage": damage, "json": jsonIs,
+			"exits": exits, "sql": sql, "pick": pick, "damage": damage, "json": jsonIs, "store": store, "keys": keys,
 		},
 	})
 }
 
 // exits CODE PROGRAM ARGS...: the program exits with this code, and tells
-// nobody the password.
+// nobody a secret.
 func exits(ts *testscript.TestScript, _ bool, args []string) {
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
@@ -79,8 +87,14 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
 	}
-	if strings.Contains(ts.ReadFile("stdout")+ts.ReadFile("stderr"), ts.Getenv("PASSWORD")) {
-		ts.Fatalf("the password was printed")
+	output := ts.ReadFile("stdout") + ts.ReadFile("stderr")
+	for _, name := range []string{"PASSWORD", "AWS_SECRET_ACCESS_KEY", "AZURE_STORAGE_KEY"} {
+		if secret := ts.Getenv(name); secret != "" && strings.Contains(output, secret) {
+			ts.Fatalf("%s was printed", name)
+		}
+	}
+	if secret := regexp.MustCompile(`AGE-SECRET-KEY-(PQ-)?1[A-Z0-9]`).FindString(output); secret != "" {
+		ts.Fatalf("an identity was printed")
 	}
 }
 
@@ -160,3 +174,6 @@ func jsonIs(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%s is %s, want %s", args[0], got, args[1])
 	}
 }
+
+// theTest is the key of a script's testing.TB among its values.
+type theTest struct{}
