@@ -43,16 +43,35 @@ func (u *upload) multipart(ctx context.Context, first *part, r io.Reader) (got r
 	for i, p := range parts {
 		completed[i] = types.CompletedPart{PartNumber: aws.Int32(int32(i + 1)), ETag: p.etag}
 	}
+	u.sums.etag = compositeETag(parts)
 	reply, err := u.client.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
 		Bucket: &u.bucket, Key: &u.key, UploadId: &id, IfNoneMatch: u.ifNoneMatch,
 		MultipartUpload: &types.CompletedMultipartUpload{Parts: completed},
 	}, plain)
 	if err != nil {
-		return receipt{}, err
+		got, done = u.completed(ctx, err)
+		if done {
+			err = nil
+		}
+		return got, err
 	}
 	done = true
-	u.sums.etag = compositeETag(parts)
 	return receipt{etag: version(reply.ETag), crc: reply.ChecksumCRC64NVME, sse: reply.ServerSideEncryption, versionID: reply.VersionId}, nil
+}
+
+// completed tells whether an upload that the store does not know any more was
+// completed before: when the reply was lost, and the request sent again.
+func (u *upload) completed(ctx context.Context, err error) (receipt, bool) {
+	if code, _, _ := answer(err); code != "NoSuchUpload" || u.ifNoneMatch != nil {
+		return receipt{}, false
+	}
+	head, err := u.head(ctx, u.key)
+	if err != nil {
+		return receipt{}, false
+	}
+	got := receipt{etag: version(head.ETag), crc: head.ChecksumCRC64NVME, sse: head.ServerSideEncryption, versionID: head.VersionId}
+	same, err := u.compare(got)
+	return got, same && err == nil
 }
 
 // sent is a part that the store has.
@@ -74,20 +93,27 @@ func (u *upload) parts(ctx context.Context, id string, p *part, r io.Reader) (pa
 		if len(parts) == maxParts {
 			return nil, fmt.Errorf("the object has more than %d parts: raise Options.PartSize (part_size), now %d bytes", maxParts, u.opts.PartSize)
 		}
-		select {
-		case u.slots <- struct{}{}:
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
 		n, full, s := int32(len(parts)+1), p, &sent{}
 		parts = append(parts, s)
 		u.sums.crc, u.sums.size = full.crc(u.sums.crc), u.sums.size+int64(full.size)
-		group.Go(func() error {
-			defer func() { <-u.slots }()
+		p = &part{}
+		send := func() error {
 			defer full.free()
 			return u.part(ctx, id, n, full, s)
-		})
-		p = &part{}
+		}
+		select {
+		case u.slots <- struct{}{}:
+			group.Go(func() error {
+				defer func() { <-u.slots }()
+				return send()
+			})
+		default: // this Put waits, which is no harm to any other
+			if err := send(); ctx.Err() != nil {
+				return nil, context.Cause(ctx)
+			} else if err != nil {
+				return nil, err
+			}
+		}
 		if !eof {
 			if eof, err = p.fill(ctx, r, u.opts.partSize(len(parts)+1)); err != nil {
 				return nil, err

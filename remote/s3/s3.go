@@ -21,7 +21,7 @@ type Sink struct {
 	bucket string
 	root   string // the prefix with a slash behind it, or ""
 	opts   Options
-	slots  chan struct{} // one for each part on its way that no Put waits for
+	slots  chan struct{} // holds one for each part on its way that no Put waits for
 }
 
 var (
@@ -49,7 +49,8 @@ type Options struct {
 	PartSize int
 
 	// InFlight is how many parts all Puts of the sink together may have on their
-	// way beside the one that each is filling. 0 means 4. The memory taken is at
+	// way beside the one that each is filling; where there are so many, a Put
+	// sends its own before it fills another. 0 means 4. The memory taken is at
 	// most PartSize times the sum of InFlight and the number of Puts at a time.
 	InFlight int
 
