@@ -8,7 +8,8 @@ import (
 )
 
 // MaxName is the longest name of an object, in bytes: the least of what the
-// usual object stores allow.
+// usual object stores allow. A sink that keeps its objects below a prefix may
+// refuse names, with [io/fs.ErrInvalid], that the prefix leaves no room for.
 const MaxName = 1024
 
 // CheckName tells whether name can name an object in every sink. It is UTF-8
