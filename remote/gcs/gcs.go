@@ -124,7 +124,7 @@ type Lock struct {
 //
 // The Version of an object is its generation.
 type Sink struct {
-	bucket  *storage.BucketHandle
+	client  *storage.Client
 	name    string // of the bucket
 	opts    Options
 	parts   *budget
@@ -169,7 +169,7 @@ func newSink(client *storage.Client, bucket string, o Options) (*Sink, error) {
 		o.InFlight = 8
 	}
 	return &Sink{
-		bucket:  client.Bucket(bucket),
+		client:  client,
 		name:    bucket,
 		opts:    o,
 		parts:   &budget{free: o.InFlight * o.PartSize},
@@ -229,9 +229,15 @@ func (s *Sink) check(ctx context.Context, name string) error {
 	return nil
 }
 
+// bucket is the handle for one operation. The SDK's Retryer changes the handle
+// that it is called on, so handles are not shared.
+func (s *Sink) bucket(p *patience) *storage.BucketHandle {
+	return s.client.Bucket(s.name).Retryer(p.options()...)
+}
+
 // object is the handle for one operation on an object.
 func (s *Sink) object(name string, p *patience) *storage.ObjectHandle {
-	return s.bucket.Object(s.inBucket(name)).Retryer(p.options()...)
+	return s.bucket(p).Object(s.inBucket(name))
 }
 
 // describe makes the Object of what the store says of it.

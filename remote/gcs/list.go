@@ -82,7 +82,7 @@ func (s *Sink) walk(ctx context.Context, prefix, delimiter string, yield func(re
 		return err
 	}
 	p := s.patience()
-	it := s.bucket.Retryer(p.options()...).Objects(ctx, query)
+	it := s.bucket(p).Objects(ctx, query)
 	var page []remote.Object
 	for {
 		if err := ctx.Err(); err != nil {
@@ -140,7 +140,7 @@ func (s *Sink) orMissing(ctx context.Context, err error) error {
 
 // bucketMissing is an error if there is no bucket, or nobody knows.
 func (s *Sink) bucketMissing(ctx context.Context) error {
-	it := s.bucket.Retryer(s.patience().options()...).Objects(ctx, &storage.Query{Prefix: s.inBucket("")})
+	it := s.bucket(s.patience()).Objects(ctx, &storage.Query{Prefix: s.inBucket("")})
 	it.PageInfo().MaxSize = 1
 	_, err := it.Next()
 	switch {
