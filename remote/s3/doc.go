@@ -18,7 +18,8 @@
 // On AWS S3: s3:ListBucket and s3:ListBucketMultipartUploads for the bucket;
 // s3:GetObject, s3:PutObject, s3:DeleteObject, s3:AbortMultipartUpload and
 // s3:ListMultipartUploadParts for its objects; with a [Lock]
-// s3:PutObjectRetention. To restore and verify, s3:ListBucket and s3:GetObject are enough.
+// s3:PutObjectRetention. To restore and verify, s3:ListBucket and s3:GetObject
+// are enough.
 // Without s3:ListBucket a missing object looks like a forbidden one.
 //
 // # Stores
@@ -33,11 +34,8 @@
 //	CRC64NVME computed unasked    yes [5]   yes            no [6]   ask      ask
 //	ETag made of MD5s             yes [7]   yes            ask      yes [8]  ask
 //	object lock                   yes [9]   yes            yes [2]  no [10]  no [11]
-//	versions                      yes       yes            yes      no [10]  no [11]
-//	parts of unequal sizes        yes       yes            yes      no [8]   ask
 //	uploads listed by prefix      yes       yes            no [2]   ask      ask
 //	lists in the order of names   yes [12]  yes            ask      ask      ask
-//	storage class                 yes       ignored        ask      ask      ask
 //
 //	[1]  https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 //	[2]  https://docs.min.io/enterprise/aistor-object-store/developers/s3-api-compatibility
@@ -47,8 +45,8 @@
 //	[6]  https://github.com/irods/irods_resource_plugin_s3/issues/2285, a user's finding
 //	[7]  https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html; not under
 //	     SSE-KMS or SSE-C, nor in directory buckets
-//	[8]  https://developers.cloudflare.com/r2/objects/multipart-objects/; so an object
-//	     there may have no more than 9,000 parts of Options.PartSize, and a last one
+//	[8]  https://developers.cloudflare.com/r2/objects/multipart-objects/; all parts
+//	     but the last must be equal, which ends at the 9,000th: see Options.PartSize
 //	[9]  https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html
 //	[10] https://developers.cloudflare.com/r2/api/s3/api/; R2 has bucket locks of its own
 //	[11] https://supabase.com/docs/guides/storage/s3/compatibility
@@ -58,6 +56,6 @@
 // A bucket with a default retention takes from this package only objects that
 // have a [Lock]: S3 wants their MD5 in advance, which is sent with a lock alone.
 //
-// versitygw keeps objects as files: with "a/b" there "a" cannot be stored, as in
-// [remote.Dir].
+// versitygw ignores storage classes, and keeps objects as files: with "a/b" there
+// "a" cannot be stored, as in [remote.Dir].
 package s3

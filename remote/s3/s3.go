@@ -63,7 +63,8 @@ type Options struct {
 	// "aws:kms:dsse". "" means the bucket's default.
 	SSE string
 
-	// KMSKeyID is the key for "aws:kms" and "aws:kms:dsse". "" means the account's default.
+	// KMSKeyID is the key for "aws:kms" and "aws:kms:dsse". "" means the
+	// account's default.
 	KMSKeyID string
 
 	// Lock, if not nil, locks every object that is stored.
