@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -19,8 +20,15 @@ import (
 	"github.com/assist-move-assist/pgcofre/remote"
 )
 
-// cleanupTime bounds how long a failed run removes what it had put.
-const cleanupTime = time.Minute
+// cleanupTime bounds how long a failed run removes what it had put, and
+// cleanupTimeAtEnd how long one does whose caller no longer waits for it.
+const (
+	cleanupTime      = time.Minute
+	cleanupTimeAtEnd = 5 * time.Second
+)
+
+// cleanupJobs is how many objects are removed from a sink at a time.
+const cleanupJobs = 4
 
 // Run takes one backup of src into sink, and into those of Options.Copies.
 //
@@ -33,7 +41,8 @@ const cleanupTime = time.Minute
 //
 // The history of the source is what the first sink holds that can be read.
 //
-// Cancelling ctx ends the run, its server backends included.
+// Cancelling ctx ends the run, its server backends included; what it put is
+// then removed as far as that takes five seconds.
 func Run(ctx context.Context, sink remote.RemoteSink, src Source, opts *Options) (*Result, error) {
 	o, err := opts.resolve()
 	if err != nil {
@@ -156,7 +165,11 @@ func (w *Writer) putSmall(ctx context.Context, d *destination, name string, data
 // remove deletes what a failed run put. Its error tells of sets alone that
 // may be listed.
 func (w *Writer) remove(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
+	patience := cleanupTime
+	if ctx.Err() != nil {
+		patience = cleanupTimeAtEnd
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	errs := make([]error, len(w.sinks))
 	var g errgroup.Group
@@ -171,7 +184,8 @@ func (w *Writer) remove(ctx context.Context) error {
 }
 
 // removeFrom deletes the manifest first, and nothing else if that fails, lest
-// a half-removed set be listed.
+// a half-removed set be listed. A sink that fails to delete an object is not
+// asked for the others: it may take as long over each.
 func (w *Writer) removeFrom(ctx context.Context, d *destination) error {
 	if d.committing {
 		if err := d.sink.Delete(ctx, w.set.ID+"/"+manifest.Name); err != nil {
@@ -182,16 +196,26 @@ func (w *Writer) removeFrom(ctx context.Context, d *destination) error {
 	if d.committing && w.opts.Seal != nil {
 		names = append(names, w.set.ID+"/"+manifest.SealName)
 	}
-	var left int
+	if len(names) == 0 {
+		return nil
+	}
+	var removed atomic.Int64
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(cleanupJobs)
 	for _, name := range names {
-		if err := d.sink.Delete(ctx, name); err != nil {
-			left++
-			w.opts.Logger.Warn("could not remove an object of the failed run", "object", name, "err", err)
-		}
+		g.Go(func() error {
+			err := d.sink.Delete(ctx, name)
+			if err == nil {
+				removed.Add(1)
+			}
+			return err
+		})
 	}
-	if len(names) > 0 {
-		w.opts.Logger.Info("removed what the failed run had put", "set", w.set.ID, "sink", d.name, "objects", len(names)-left, "left", left)
+	if err := g.Wait(); err != nil {
+		w.opts.Logger.Warn("could not remove all that the failed run had put", "set", w.set.ID, "sink", d.name, "err", err)
 	}
+	w.opts.Logger.Info("removed what the failed run had put", "set", w.set.ID, "sink", d.name,
+		"objects", removed.Load(), "left", int64(len(names))-removed.Load())
 	return nil
 }
 
