@@ -230,5 +230,5 @@ func mayPass(err error) bool {
 	}
 	var sink *sinkError
 	return errors.As(err, &sink) && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.ENOSPC) &&
-		!errors.Is(err, syscall.EROFS) && !errors.Is(err, syscall.EDQUOT) && !errors.Is(err, fs.ErrInvalid)
+		!errors.Is(err, syscall.EROFS) && !errors.Is(err, syscall.EDQUOT) && !errors.Is(err, fs.ErrInvalid) && !errors.Is(err, remote.ErrNoStore)
 }

@@ -1,6 +1,14 @@
 package remote
 
-import "strconv"
+import (
+	"errors"
+	"strconv"
+)
+
+// ErrNoStore is in the chain of errors of a sink whose bucket or container does
+// not exist, which no further attempt changes. It is not [io/fs.ErrNotExist],
+// as nothing can be said of the objects.
+var ErrNoStore = errors.New("the sink does not exist")
 
 // Error says which operation failed on which object of which sink. The cause
 // stays in the chain: [io/fs.ErrNotExist], [io/fs.ErrPermission], a system's

@@ -24,8 +24,8 @@ import (
 // All methods may be called from several goroutines at a time. Every method
 // ends soon after its context is done, with an error that wraps the context's.
 // Errors about a missing object wrap [io/fs.ErrNotExist], refused names
-// [io/fs.ErrInvalid], and refused access [io/fs.ErrPermission] where the store
-// tells.
+// [io/fs.ErrInvalid], refused access [io/fs.ErrPermission] and a missing bucket
+// [ErrNoStore] where the store tells.
 type RemoteSink interface {
 	// Put stores what r holds, to its end, as name, in place of what name held
 	// before. It is all or nothing: readers see the whole new object from when

@@ -16,6 +16,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
+
+	"github.com/assist-move-assist/pgcofre/remote"
 )
 
 // failure is an error with a text of ours over the SDK's. The SDK's own runs
@@ -73,6 +75,7 @@ func (s *Sink) explainResponse(err error, r *azcore.ResponseError) error {
 		return f
 	case code == bloberror.ContainerNotFound:
 		f.text = fmt.Sprintf("the container %q does not exist: create it, or name another", s.bucket)
+		f.chain = append(f.chain, remote.ErrNoStore)
 		return f
 	case code == bloberror.BlobImmutableDueToPolicy:
 		hint = "the object is locked until the date of its immutability policy"

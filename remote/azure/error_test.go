@@ -45,7 +45,7 @@ func everything(t *testing.T, s *azure.Sink) map[string]error {
 func TestMissingContainer(t *testing.T) {
 	store := oracle.Azure(t)
 	for op, err := range everything(t, newSink(t, client(t, store, store.Addr), "missing", &azure.Options{PartSize: 64 << 10})) {
-		if err == nil || errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), `the container "missing" does not exist`) {
+		if !errors.Is(err, remote.ErrNoStore) || errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), `the container "missing" does not exist`) {
 			t.Errorf("%s: %v", op, err)
 		}
 		var response *azcore.ResponseError

@@ -152,5 +152,5 @@ func missing(err error) error {
 // bucketError says that there is no bucket. It is not [fs.ErrNotExist], which
 // would make sets look damaged where a sink is configured wrongly.
 func (s *Sink) bucketError(err error) error {
-	return &explained{text: fmt.Sprintf("there is no bucket %q: create it, or correct its name", s.name), err: err}
+	return &explained{text: fmt.Sprintf("there is no bucket %q: create it, or correct its name", s.name), is: remote.ErrNoStore, err: err}
 }

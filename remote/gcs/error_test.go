@@ -81,7 +81,7 @@ func each(t *testing.T, sink *gcs.Sink, check func(t *testing.T, err error)) {
 func TestMissingBucket(t *testing.T) {
 	t.Parallel()
 	each(t, open(t, "no-such-bucket", gcs.Options{}), func(t *testing.T, err error) {
-		if !strings.Contains(err.Error(), `there is no bucket "no-such-bucket"`) || errors.Is(err, fs.ErrNotExist) || !errors.Is(err, storage.ErrBucketNotExist) {
+		if !strings.Contains(err.Error(), `there is no bucket "no-such-bucket"`) || errors.Is(err, fs.ErrNotExist) || !errors.Is(err, storage.ErrBucketNotExist) || !errors.Is(err, remote.ErrNoStore) {
 			t.Errorf("got %v", err)
 		}
 	})

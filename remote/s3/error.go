@@ -71,6 +71,7 @@ func (s *Sink) explain(err error) error {
 	switch {
 	case known:
 	case code == "NoSuchBucket":
+		m.is = remote.ErrNoStore
 		m.text = fmt.Sprintf("there is no bucket %q: create it, or check the bucket's name and the endpoint", s.bucket)
 	case code == "RequestTimeTooSkewed":
 		m.text = "the clock of this machine is off" + skew(header, time.Now()) + ": set it"

@@ -36,7 +36,7 @@ func calls(ctx context.Context, sink *s3.Sink) map[string]error {
 
 // kind is what an error counts as.
 func kind(err error) error {
-	for _, k := range []error{fs.ErrNotExist, fs.ErrPermission, fs.ErrExist, fs.ErrInvalid, context.DeadlineExceeded} {
+	for _, k := range []error{fs.ErrNotExist, fs.ErrPermission, fs.ErrExist, fs.ErrInvalid, remote.ErrNoStore, context.DeadlineExceeded} {
 		if errors.Is(err, k) {
 			return k
 		}
@@ -82,7 +82,7 @@ func TestBadInput(t *testing.T) {
 		kind   error
 		text   string
 	}{
-		{name: "no bucket", store: store, bucket: "no-such-bucket", text: `there is no bucket "no-such-bucket"`},
+		{name: "no bucket", store: store, bucket: "no-such-bucket", kind: remote.ErrNoStore, text: `there is no bucket "no-such-bucket"`},
 		{name: "unknown access key", store: with(func(s *oracle.Store) { s.AccessKey = "AKIAUNKNOWN" }), kind: fs.ErrPermission, text: "does not know the access key"},
 		{name: "wrong secret key", store: with(func(s *oracle.Store) { s.SecretKey = "wrong-secret" }), kind: fs.ErrPermission, text: "AWS_SECRET_ACCESS_KEY"},
 		{name: "bad token", store: store, token: "some-session-token", kind: fs.ErrPermission, text: "AWS_SESSION_TOKEN"},

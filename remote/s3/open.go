@@ -17,6 +17,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/assist-move-assist/pgcofre/remote"
 )
@@ -50,7 +51,8 @@ func newClient(ctx context.Context, o *Options) (*s3.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion(o.Region), config.WithRetryer(newRetryer))
+	// What the SDK would print to the standard error output comes as errors, too.
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion(o.Region), config.WithRetryer(newRetryer), config.WithLogger(logging.Nop{}))
 	if err != nil {
 		return nil, err
 	}

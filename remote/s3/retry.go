@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"sync/atomic"
 	"time"
 
@@ -41,6 +42,7 @@ func newRetryer() aws.Retryer {
 		o.RateLimiter = ratelimit.None
 		o.Retryables = append([]retry.IsErrorRetryable{
 			retry.IsErrorRetryableFunc(untrusted),
+			retry.IsErrorRetryableFunc(cutShort),
 			retry.RetryableErrorCode{Codes: map[string]struct{}{crossed: {}}},
 		}, o.Retryables...)
 	})}
@@ -51,6 +53,15 @@ func newRetryer() aws.Retryer {
 func untrusted(err error) aws.Ternary {
 	if e := (*tls.CertificateVerificationError)(nil); errors.As(err, &e) {
 		return aws.FalseTernary
+	}
+	return aws.UnknownTernary
+}
+
+// cutShort tells that the connection ended within an answer, as a listing, that
+// the SDK had begun to take apart.
+func cutShort(err error) aws.Ternary {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return aws.TrueTernary
 	}
 	return aws.UnknownTernary
 }

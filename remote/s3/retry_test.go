@@ -2,6 +2,7 @@ package s3_test
 
 import (
 	"bytes"
+	"io"
 	"net/http"
 	"sync/atomic"
 	"testing"
@@ -40,5 +41,35 @@ func TestThrottled(t *testing.T) {
 				t.Errorf("asked %d times", asked.Load())
 			}
 		})
+	}
+}
+
+// TestListingCutShort lists through a connection that ends within the first
+// answer.
+func TestListingCutShort(t *testing.T) {
+	store := oracle.S3(t)
+	bucket := newBucket(t, store, false)
+	var listings atomic.Int64
+	cutting := front{alter: func(resp *http.Response) {
+		if resp.Request.Method == http.MethodGet && listings.Add(1) == 1 {
+			resp.Body = struct {
+				io.Reader
+				io.Closer
+			}{io.LimitReader(resp.Body, 100), resp.Body}
+		}
+	}}.before(t, store)
+	sink := open(t, cutting, bucket, nil)
+	if _, err := sink.Put(t.Context(), "x", bytes.NewReader(nil), nil); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for obj, err := range sink.List(t.Context(), "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, obj.Name)
+	}
+	if len(names) != 1 || listings.Load() != 2 {
+		t.Errorf("%q after %d requests", names, listings.Load())
 	}
 }
