@@ -139,10 +139,10 @@ var (
 	_ remote.LevelLister     = (*Sink)(nil)
 )
 
-// New returns the sink in a bucket to which client, one over HTTP or gRPC,
-// has access. It sends nothing. The client's credentials, transport, backoff
-// and number of attempts are used as they are, and closing it is the caller's
-// affair; what [Options] has for Open alone is an error here.
+// New returns the sink in a bucket to which client has access, one over HTTP as
+// storage.NewClient makes it. It sends nothing. The client's credentials,
+// transport, backoff and number of attempts are used as they are, and closing
+// it is the caller's affair; what [Options] has for Open alone is an error here.
 func New(client *storage.Client, bucket string, opts *Options) (*Sink, error) {
 	var o Options
 	if opts != nil {

@@ -134,29 +134,42 @@ func TestReplacedMeanwhile(t *testing.T) {
 	}
 }
 
-// Connections that break at once are given up, and not asked for in a hurry.
+// Connections that break at once are given up, and not asked for in a hurry:
+// whether they break before the store answered or after.
 func TestBrokenForGood(t *testing.T) {
 	t.Parallel()
 	f := newFront(t)
-	var left atomic.Int64
-	f.after = func(resp *http.Response) error {
-		if download(resp.Request) {
-			cut(resp, left.Swap(0))
+	var answered atomic.Bool
+	f.before = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Header.Get("Range") == "" {
+			return false
 		}
+		if answered.Load() {
+			w.Header().Set("Content-Range", "bytes 100000-199999/200000")
+			w.Header().Set("Content-Length", "100000")
+			w.WriteHeader(http.StatusPartialContent)
+			w.(http.Flusher).Flush()
+		}
+		panic(http.ErrAbortHandler)
+	}
+	f.after = func(resp *http.Response) error {
+		cut(resp, 100_000)
 		return nil
 	}
 	name := bucket(t)
 	mustPut(t, open(t, name, gcs.Options{}), "x", content(1, 200_000))
-	for api, sink := range readers(t, f, name) {
-		sink.Persist(500 * time.Millisecond)
-		left.Store(100_000)
-		before := len(f.requests(download))
-		got, err := read(t, sink, "x")
-		if err == nil || !strings.Contains(err.Error(), "broke again and again") || len(got) != 100_000 {
-			t.Errorf("%s: got %d bytes, %v", api, len(got), err)
-		}
-		if n := len(f.requests(download)) - before; n < 2 || n > 50 {
-			t.Errorf("%s: %d requests", api, n)
+	for _, late := range []bool{false, true} {
+		answered.Store(late)
+		for api, sink := range readers(t, f, name) {
+			sink.Persist(500 * time.Millisecond)
+			before := len(f.requests(download))
+			got, err := read(t, sink, "x")
+			if err == nil || !strings.Contains(err.Error(), "broke again and again") || len(got) != 100_000 {
+				t.Errorf("%s, answered %v: got %d bytes, %v", api, late, len(got), err)
+			}
+			if n := len(f.requests(download)) - before; n < 2 || n > 50 {
+				t.Errorf("%s, answered %v: %d requests", api, late, n)
+			}
 		}
 	}
 }
