@@ -54,11 +54,21 @@ func (h *Hold) check() error {
 	return checkLabel("reason", h.Reason)
 }
 
-// scanHolds reads all holds. One that cannot be read holds all the same, as
-// what it was meant to keep must not go: only where seals are asked for does
-// one without a good seal not count.
-func (inv *Inventory) scanHolds(ctx context.Context, sink remote.RemoteSink, trust []ed25519.PublicKey) error {
-	refused, err := scanRecords(ctx, sink, holdFolder, trust, func(name string, text []byte) error {
+// HoldOf returns the hold that a set has now, or nil, as [Scan] does for all:
+// for who is about to delete the set.
+func HoldOf(ctx context.Context, sink remote.RemoteSink, id string, trust []ed25519.PublicKey) (*Hold, error) {
+	inv := new(Inventory)
+	if err := inv.scanHolds(ctx, sink, holdFolder+id+recordExt, trust); err != nil {
+		return nil, err
+	}
+	return inv.Held(&Manifest{ID: id}), nil
+}
+
+// scanHolds reads the holds whose names begin with prefix. One that cannot be
+// read holds all the same, as what it was meant to keep must not go: only where
+// seals are asked for does one without a good seal not count.
+func (inv *Inventory) scanHolds(ctx context.Context, sink remote.RemoteSink, prefix string, trust []ed25519.PublicKey) error {
+	refused, err := scanRecords(ctx, sink, prefix, trust, func(name string, text []byte) error {
 		id := strings.TrimSuffix(strings.TrimPrefix(name, holdFolder), recordExt)
 		h := new(Hold)
 		err := parseRecord(text, h)

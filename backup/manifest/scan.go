@@ -66,7 +66,7 @@ func Scan(ctx context.Context, sink remote.RemoteSink, opts *ScanOptions) (*Inve
 	found := make([]finding, len(places))
 	inParallel(len(places), func(i int) { found[i] = look(ctx, sink, places[i], opts.Trust) })
 	inv := newInventory(found)
-	if err := inv.scanHolds(ctx, sink, opts.Trust); err != nil {
+	if err := inv.scanHolds(ctx, sink, holdFolder, opts.Trust); err != nil {
 		return nil, err
 	}
 	if err := inv.scanProofs(ctx, sink, opts.Trust); err != nil {
