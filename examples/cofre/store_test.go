@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -133,4 +134,16 @@ func keys(ts *testscript.TestScript, _ bool, _ []string) {
 		ts.Check(err)
 		write(name+".pub", string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})))
 	}
+}
+
+// tools: sets AGE, OPENSSL and PG_RESTORE to the stock programs.
+func tools(ts *testscript.TestScript, _ bool, _ []string) {
+	t := ts.Value(theTest{}).(testing.TB)
+	openssl, err := exec.LookPath("openssl")
+	if err != nil {
+		oracle.Missing(t, "no openssl found; apt-get install openssl")
+	}
+	ts.Setenv("OPENSSL", openssl)
+	ts.Setenv("AGE", oracle.Age(t))
+	ts.Setenv("PG_RESTORE", oracle.Client(t, 0).PgRestore)
 }
