@@ -73,7 +73,7 @@ func scanRecords(ctx context.Context, sink remote.RemoteSink, folder string, tru
 		}
 	}
 	texts, errs := make([][]byte, len(names)), make([]error, len(names))
-	inParallel(len(names), func(i int) { texts[i], errs[i] = readRecord(ctx, sink, names[i], trust) })
+	inParallel(scanJobs, len(names), func(i int) { texts[i], errs[i] = readRecord(ctx, sink, names[i], trust) })
 	for i, name := range names {
 		err := errs[i]
 		var seal *SealError

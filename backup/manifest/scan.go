@@ -64,7 +64,7 @@ func Scan(ctx context.Context, sink remote.RemoteSink, opts *ScanOptions) (*Inve
 		return nil, err
 	}
 	found := make([]finding, len(places))
-	inParallel(len(places), func(i int) { found[i] = look(ctx, sink, places[i], opts.Trust) })
+	inParallel(scanJobs, len(places), func(i int) { found[i] = look(ctx, sink, places[i], opts.Trust) })
 	inv := newInventory(found)
 	if err := inv.scanHolds(ctx, sink, holdFolder, opts.Trust); err != nil {
 		return nil, err
@@ -78,11 +78,11 @@ func Scan(ctx context.Context, sink remote.RemoteSink, opts *ScanOptions) (*Inve
 	return inv, nil
 }
 
-// inParallel calls f for 0 to n-1, scanJobs at a time.
-func inParallel(n int, f func(i int)) {
+// inParallel calls f for 0 to n-1, begun in that order, so many at a time.
+func inParallel(jobs, n int, f func(i int)) {
 	next := make(chan int)
 	var workers sync.WaitGroup
-	for range min(scanJobs, n) {
+	for range min(jobs, n) {
 		workers.Go(func() {
 			for i := range next {
 				f(i)

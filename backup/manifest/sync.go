@@ -68,7 +68,8 @@ type SyncOptions struct {
 // would bring that.
 //
 // Folders without a manifest, and what does not belong to a set, are not
-// copied, and never deleted. Backups may be written to both sinks meanwhile; a
+// copied, and never deleted. Nor are holds and proofs copied: they are about the
+// sink where they lie. Backups may be written to both sinks meanwhile; a
 // retention of the destination should not run at the same time.
 //
 // An object that could not be copied is tried again a few times, with pauses.
@@ -97,10 +98,10 @@ func Sync(ctx context.Context, from, to remote.RemoteSink, opts *SyncOptions) (*
 		return nil, fmt.Errorf("sync: %w", err)
 	}
 	s.meter.phase("comparing", s.compared())
-	s.each(len(s.sets), func(i int) { s.compare(ctx, s.sets[i]) })
+	inParallel(s.Jobs, len(s.sets), func(i int) { s.compare(ctx, s.sets[i]) })
 	if !s.DryRun {
 		s.meter.phase("copying", s.uncopied())
-		s.each(len(s.sets), func(i int) { s.carry(ctx, s.sets[i]) })
+		inParallel(s.Jobs, len(s.sets), func(i int) { s.carry(ctx, s.sets[i]) })
 	}
 	result := s.result()
 	if s.Delete {
@@ -191,7 +192,7 @@ func (s *syncer) locate(set *syncSet) {
 		set.at.prefix = set.Start.UTC().Format("2006/01/")
 	}
 	if set.prior != nil {
-		set.at.prefix = set.prior.prefix
+		set.at.prefix, set.listed = set.prior.prefix, true
 		return
 	}
 	for _, d := range s.dest.Damaged {
@@ -214,21 +215,6 @@ func (s *syncer) locate(set *syncSet) {
 			return
 		}
 	}
-}
-
-// each calls f for 0 to n-1, begun in that order, from as many goroutines as
-// there are jobs.
-func (s *syncer) each(n int, f func(i int)) {
-	var next atomic.Int64
-	var workers sync.WaitGroup
-	for range min(s.Jobs, n) {
-		workers.Go(func() {
-			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-				f(i)
-			}
-		})
-	}
-	workers.Wait()
 }
 
 // all calls f for 0 to n-1, each in a slot, until one fails, and returns the

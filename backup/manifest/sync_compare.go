@@ -64,9 +64,6 @@ func (s *syncer) plan(ctx context.Context, set *syncSet) error {
 	if err != nil {
 		return at("destination", err)
 	}
-	if _, ok := sizes[Name]; ok {
-		set.listed = true
-	}
 	for _, o := range set.Objects {
 		size, ok := sizes[o.Name]
 		set.todo = append(set.todo, syncObject{o, ok && size == o.Size})

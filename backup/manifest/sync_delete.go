@@ -53,7 +53,7 @@ func (s *syncer) after(ctx context.Context) (listed, whole *Inventory) {
 	}
 	all = slices.Clone(intact)
 	flaws := make([]error, len(s.dest.Sets))
-	s.each(len(s.dest.Sets), func(i int) {
+	inParallel(s.Jobs, len(s.dest.Sets), func(i int) {
 		if m := s.dest.Sets[i]; !brought[m.ID] {
 			flaws[i] = s.one(ctx, func() error {
 				sizes, err := s.list(ctx, s.to, m, place{m.prefix, m.ID})
@@ -111,6 +111,8 @@ func planRemovals(source, dest, listed, whole *Inventory) (list []removal) {
 		sets := source.Source(m.Source)
 		switch {
 		case why != "":
+		case dest.Held(m) != nil:
+			why = "it is held: " + dest.Held(m).Reason
 		case sets.Latest() == nil:
 			why = fmt.Sprintf("the source has no good set of %q", m.Source)
 		case m.Start.After(sets.Sets[len(sets.Sets)-1].Start):

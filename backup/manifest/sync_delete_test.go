@@ -80,6 +80,24 @@ func TestSyncDelete(t *testing.T) {
 			from: []*made{day(6)}, to: []*made{day(1), day(2), after(9, day(2))},
 			kept: map[string]string{day(2).ID: " needs it", after(9, day(2)).ID: "newer than the newest"},
 		},
+		"needed by a set that could not be repaired": {
+			from: []*made{day(5), day(6)}, to: []*made{day(2), makeFull(t, "app", 5, child(day(2)))},
+			broken: func(t *testing.T, from, _ remote.RemoteSink) {
+				if err := from.Delete(t.Context(), day(5).ID+"/1.dat"); err != nil {
+					t.Fatal(err)
+				}
+			},
+			kept: map[string]string{day(2).ID: day(5).ID + " needs it"},
+		},
+		"held": {
+			from: []*made{day(6)}, to: []*made{day(1), day(2), after(3, day(2))},
+			broken: func(t *testing.T, _, to remote.RemoteSink) {
+				if err := (manifest.Hold{Set: after(3, day(2)).ID, Reason: "for the audit", Since: start}).Put(t.Context(), to, nil); err != nil {
+					t.Fatal(err)
+				}
+			},
+			kept: map[string]string{after(3, day(2)).ID: "held: for the audit", day(2).ID: " needs it"},
+		},
 		"referred to": {
 			from: []*made{files(6, files(2))}, to: []*made{files(1), files(2)},
 			kept: map[string]string{files(2).ID: files(6, files(2)).ID + " needs it"},
@@ -145,7 +163,7 @@ func TestSyncDelete(t *testing.T) {
 			}
 			now := content(t, to)
 			for name, b := range before {
-				theirs := strings.HasSuffix(name, "/notes.txt") || strings.Contains(name, "dead/") || strings.Contains(name, "beef/")
+				theirs := strings.HasSuffix(name, "/notes.txt") || strings.Contains(name, "dead/") || strings.Contains(name, "beef/") || strings.HasPrefix(name, "state/")
 				if got, there := now[name]; there != (theirs || stays(folder(name))) || there && got != b {
 					t.Errorf("%s: there %v", name, there)
 				}

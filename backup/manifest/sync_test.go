@@ -1,6 +1,7 @@
 package manifest_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -15,6 +16,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -100,10 +102,8 @@ func TestSyncByMonth(t *testing.T) {
 	eachSink(t, func(t *testing.T, to remote.RemoteSink) {
 		from := remotetest.NewMem()
 		there, begun, damaged := makeFull(t, "app", 0, nil), makeFull(t, "app", 1, nil), makeFull(t, "app", 2, nil)
-		zone := time.FixedZone("", 3*3600)
-		fresh := makeFull(t, "app", 24, func(m *manifest.Manifest) { // in September there, in August in UTC
-			m.Start = time.Date(2025, 9, 1, 1, 0, 0, 0, zone)
-		})
+		fresh := makeFull(t, "app", 24, func(m *manifest.Manifest) { m.Start = time.Date(2025, 8, 31, 22, 0, 0, 0, time.UTC) })
+		fresh.files[manifest.Name] = bytes.Replace(fresh.files[manifest.Name], []byte("2025-08-31T22:00:00Z"), []byte("2025-09-01T01:00:00+03:00"), 1)
 		storeAll(t, from, there, begun, damaged, fresh)
 		there.store(t, to, "")
 		put(t, to, begun.ID+"/1.dat", begun.files["1.dat"])
@@ -146,10 +146,16 @@ func TestSyncChecksum(t *testing.T) {
 		!strings.Contains(outcome(t, res, a).Reason, "1.dat") || !strings.Contains(outcome(t, res, b).Reason, manifest.SealName) {
 		t.Errorf("with Checksum: %v", res)
 	}
+
+	// Where nothing but the seal is wrong the set stays listed.
+	put(t, to, a.ID+"/"+manifest.SealName, []byte("short"))
 	if err := to.Delete(t.Context(), b.ID+"/"+manifest.SealName); err != nil {
 		t.Fatal(err)
 	}
-	mustSync(t, from, to, nil)
+	mustSync(t, from, &remotetest.Faulty{RemoteSink: to, OnDelete: func(_ context.Context, name string) error {
+		t.Errorf("%s is deleted", name)
+		return nil
+	}}, nil)
 	sameSets(t, to, []*made{a, b})
 }
 
@@ -285,29 +291,42 @@ func TestSyncTrust(t *testing.T) {
 	bare, forged := makeFull(t, "app", 0, nil), makeFull(t, "app", 1, nil).seal(t, foreign)
 	fresh, altered := makeFull(t, "app", 2, nil).seal(t, private), makeFull(t, "app", 3, nil).seal(t, private)
 	storeAll(t, from, bare, forged, fresh, altered)
-	makeFull(t, "app", 3, func(m *manifest.Manifest) { m.Producer = "forger" }).seal(t, foreign).store(t, to, "")
+	makeSet(t, manifest.Full, "app", altered.Start, map[string][]byte{"1.dat": []byte("forged")}, nil).seal(t, foreign).store(t, to, "")
 	opts := &manifest.SyncOptions{Trust: []ed25519.PublicKey{public}}
 
-	res, err := manifest.Sync(t.Context(), from, watch(t, to), opts)
+	unlisted := &remotetest.Faulty{RemoteSink: watch(t, to), OnList: withoutManifest(altered.ID)}
+	res, err := manifest.Sync(t.Context(), from, unlisted, opts)
 	var seal *manifest.SealError
 	if !errors.As(err, &seal) || res.Count(manifest.SyncFailed) != 2 || outcome(t, res, altered).Action != manifest.SyncRepaired {
 		t.Errorf("%v, %v", err, res)
 	}
 	sameSets(t, to, []*made{fresh, altered})
 
-	// A manifest that is exchanged after it was checked is not committed.
+	// What is exchanged after it was checked is not committed.
 	late := makeFull(t, "app", 4, nil).seal(t, private)
-	late.store(t, from, "")
-	swapping := &remotetest.Faulty{RemoteSink: from, OnGet: func(_ context.Context, name string, r io.Reader) (io.Reader, error) {
-		if strings.HasSuffix(name, late.ID+"/1.dat") {
-			makeFull(t, "app", 4, func(m *manifest.Manifest) { m.Producer = "forger" }).store(t, from, "")
+	for _, swapped := range []*made{
+		makeFull(t, "app", 4, func(m *manifest.Manifest) { m.Producer = "forger" }), // below the right seal
+		makeFull(t, "app", 4, nil).seal(t, foreign),
+	} {
+		late.store(t, from, "")
+		swapping := &remotetest.Faulty{RemoteSink: from, OnList: func(_ context.Context, prefix string, objects iter.Seq2[remote.Object, error]) iter.Seq2[remote.Object, error] {
+			if prefix == late.ID+"/" {
+				swapped.store(t, from, "")
+			}
+			return objects
+		}}
+		if res, err := manifest.Sync(t.Context(), swapping, to, opts); err == nil || outcome(t, res, late).Err == nil {
+			t.Errorf("%v, %v", err, res)
 		}
-		return r, nil
-	}}
-	if res, err := manifest.Sync(t.Context(), swapping, to, opts); err == nil || outcome(t, res, late).Err == nil {
-		t.Errorf("%v, %v", err, res)
+		sameSets(t, to, []*made{fresh, altered})
 	}
-	sameSets(t, to, []*made{fresh, altered})
+
+	// Without keys to trust, what cannot be a seal is damage all the same.
+	put(t, from, late.ID+"/"+manifest.SealName, []byte("short"))
+	var damage *manifest.DamageError
+	if _, err := manifest.Sync(t.Context(), from, to, nil); !errors.As(err, &damage) || damage.Object != manifest.SealName {
+		t.Error(err)
+	}
 }
 
 // What a listing says beyond the set itself is neither read nor written.
@@ -320,7 +339,7 @@ func TestSyncHostileListing(t *testing.T) {
 	put(t, to, "state/secret", []byte("secret"))
 	lies := func(sink remote.RemoteSink) remote.RemoteSink {
 		names := func(_ context.Context, name string, r io.Reader) (io.Reader, error) {
-			if folder(name) != a.ID && folder(name) != b.ID {
+			if set := folder(name); set != a.ID && set != b.ID {
 				t.Errorf("%q is touched", name)
 			}
 			return r, nil
@@ -349,6 +368,12 @@ func TestSyncHostileListing(t *testing.T) {
 	mustSync(t, lies(from), lies(to), &manifest.SyncOptions{Delete: true})
 	sameSets(t, to, []*made{a, b})
 
+	// A manifest that the destination does not list goes first all the same.
+	hidden := remotetest.NewMem()
+	makeSet(t, manifest.Full, "app", start, map[string][]byte{"1.dat": []byte("others"), "toc.dat": nil}, nil).store(t, hidden, "")
+	mustSync(t, from, &remotetest.Faulty{RemoteSink: watch(t, hidden), OnList: withoutManifest(a.ID)}, nil)
+	sameSets(t, hidden, []*made{a, b})
+
 	// A destination that says it has what it has not gets no manifest for it.
 	empty := remotetest.NewMem()
 	boast := &remotetest.Faulty{RemoteSink: watch(t, empty), OnList: func(_ context.Context, prefix string, objects iter.Seq2[remote.Object, error]) iter.Seq2[remote.Object, error] {
@@ -366,6 +391,45 @@ func TestSyncHostileListing(t *testing.T) {
 	if listed, err := whole(t.Context(), empty, a.ID); !listed || err != nil {
 		t.Errorf("a: %v, %v", listed, err)
 	}
+}
+
+// withoutManifest leaves out the manifest of a set where its folder is listed.
+func withoutManifest(id string) func(context.Context, string, iter.Seq2[remote.Object, error]) iter.Seq2[remote.Object, error] {
+	return func(_ context.Context, prefix string, objects iter.Seq2[remote.Object, error]) iter.Seq2[remote.Object, error] {
+		return func(yield func(remote.Object, error) bool) {
+			for obj, err := range objects {
+				hidden := prefix == id+"/" && obj.Name == id+"/"+manifest.Name
+				if !hidden && !yield(obj, err) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// A store that says that all is well must have read what it was given.
+func TestSyncUnreadPut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		from, mem := remotetest.NewMem(), remotetest.NewMem()
+		s := makeFull(t, "app", 0, nil)
+		s.store(t, from, "")
+		to := &remotetest.Faulty{RemoteSink: mem,
+			OnPut: func(_ context.Context, name string, r io.Reader) (io.Reader, error) {
+				if name == s.ID+"/1.dat" {
+					return bytes.NewReader(make([]byte, len(s.files["1.dat"]))), nil
+				}
+				return r, nil
+			},
+			AfterPut: func(_ context.Context, _ string, obj remote.Object, err error) (remote.Object, error) {
+				obj.Checked = true
+				return obj, err
+			},
+		}
+		if res, err := manifest.Sync(t.Context(), from, to, nil); err == nil {
+			t.Error(res)
+		}
+		sameSets(t, mem, nil)
+	})
 }
 
 // A destination that does not prove what it holds is read; one that lies once
@@ -541,7 +605,9 @@ func TestSyncResumes(t *testing.T) {
 	second := mustSync(t, from, to, nil)
 	a, _ := first.Copied()
 	b, _ := second.Copied()
-	if a == 0 || a+b != 18 {
+	// Those that were stored but not read back when the context was done are
+	// compared, and copied by neither.
+	if a == 0 || a+b > 18 || a+b < 18-4 {
 		t.Errorf("%d objects were copied, then %d", a, b)
 	}
 	sameSets(t, to, want)
@@ -556,9 +622,10 @@ func TestSyncProgress(t *testing.T) {
 		tries := 0
 		to := &remotetest.Faulty{RemoteSink: mem, OnPut: func(_ context.Context, name string, r io.Reader) (io.Reader, error) {
 			if tries++; tries == 1 {
+				time.Sleep(time.Second) // so that the bytes of the failed try are reported
 				return remotetest.FailAfter(r, 5, errors.New("lost")), nil
 			}
-			return r, nil
+			return iotest.OneByteReader(r), nil
 		}}
 		var last manifest.SyncProgress
 		var ends []string

@@ -160,6 +160,9 @@ func sameSets(t testing.TB, sink remote.RemoteSink, want []*made) {
 				t.Errorf("%s differs", m.Path(name))
 			}
 		}
+		if _, err := remote.Stat(t.Context(), sink, m.Path(manifest.SealName)); w.files[manifest.SealName] == nil && err == nil {
+			t.Errorf("%s has a seal", w.ID)
+		}
 	}
 	for id := range found {
 		t.Errorf("%s is there", id)
