@@ -125,8 +125,13 @@ func (a *applier) stray(o *Outcome, now time.Time, unknown error) {
 	o.end(a.empty(o.Path, names))
 }
 
-// proof deletes the result of a test.
+// proof deletes the result of a test, unless it would change what is known of
+// a set that stays after all.
 func (a *applier) proof(o *Outcome) {
+	if o.last && a.stay[o.proof.Set] {
+		o.Action, o.Reason = Kept, o.proof.Set+" stays"
+		return
+	}
 	o.end(a.do(func() error { return o.proof.Delete(a.ctx, a.sink) }))
 }
 

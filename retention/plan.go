@@ -36,6 +36,7 @@ type Decision struct {
 	set   *manifest.Manifest
 	stray *manifest.Stray
 	proof *manifest.Proof
+	last  bool // the proof says what is known of the set: the newest, or the newest that passed
 }
 
 // Refusal tells that a policy is not followed for some sets, all of which stay.
@@ -266,24 +267,24 @@ func (j *judge) decideStrays() (list []Decision) {
 }
 
 func (j *judge) decideProofs() (list []Decision) {
-	gone := map[string]bool{}
-	for _, s := range j.sets {
-		gone[s.ID] = !s.stays()
-	}
 	remains := map[string]bool{}
+	for _, s := range j.sets {
+		remains[s.ID] = s.stays()
+	}
 	for _, d := range j.inv.Damaged {
 		remains[d.ID] = true
 	}
 	newest, passed := map[string]bool{}, map[string]bool{} // seen, by set and manifest
 	for _, p := range slices.Backward(j.inv.Proofs) {
-		d := Decision{Subject: Proof, ID: p.ID, Path: p.ID + ".json", Time: p.End, proof: p}
 		of := p.Set + " " + p.Manifest
+		last := !newest[of] || p.OK && !passed[of]
+		d := Decision{Subject: Proof, ID: p.ID, Path: p.ID + ".json", Time: p.End, proof: p, last: last}
 		switch age := j.now.Sub(p.End); {
 		case j.policy.Proofs <= 0:
 			d.Reasons = []string{"the policy keeps all"}
 		case age <= j.policy.Proofs:
 			d.Reasons = []string{fmt.Sprintf("it is %s old, %s are kept", span(max(age, 0)), span(j.policy.Proofs))}
-		case (remains[p.Set] || j.byID[p.Set] != nil && !gone[p.Set]) && (!newest[of] || p.OK && !passed[of]):
+		case last && remains[p.Set]:
 			d.Reasons = []string{"it tells the newest of " + p.Set}
 		default:
 			d.Delete = true
