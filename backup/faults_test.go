@@ -82,23 +82,12 @@ const cleanup = 16 * time.Second
 
 // TestFaults: whatever happens between us and a store, a backup succeeds or
 // fails in time, hangs nowhere, leaves nothing running, and what is listed in
-// the store is whole.
+// the store is whole. Every kind of store is shown the faults above, and then
+// random sequences of them: PGCOFRE_SEED repeats those of another run.
 func TestFaults(t *testing.T) {
-	g := newGround(t)
-	for _, c := range clouds(t) {
-		c.set("part_size", "5242880") // so that there are some parts
-		for i, f := range faults {
-			g.add(t, c, fmt.Sprint("fault", i), f)
-		}
-	}
-	g.run(t)
-}
-
-// TestRandomFaults: so do random sequences of faults.
-func TestRandomFaults(t *testing.T) {
-	seed, runs := rand.Uint64(), 8
+	seed, random := rand.Uint64(), 8
 	if os.Getenv("PGCOFRE_LONG") != "" {
-		runs = 100
+		random = 100
 	}
 	if given := os.Getenv("PGCOFRE_SEED"); given != "" {
 		var err error
@@ -109,11 +98,13 @@ func TestRandomFaults(t *testing.T) {
 	t.Logf("PGCOFRE_SEED=%d", seed)
 	g, all := newGround(t), clouds(t)
 	for _, c := range all {
-		c.set("part_size", "5242880")
+		c.set("part_size", "5242880") // so that there are some parts
+		for _, f := range faults {
+			g.add(t, c, f)
+		}
 	}
-	for i := range runs {
-		c := all[i%len(all)]
-		g.add(t, c, fmt.Sprint("random", i), weather(rand.New(rand.NewPCG(seed, uint64(i)))))
+	for i := range random {
+		g.add(t, all[i%len(all)], weather(rand.New(rand.NewPCG(seed, uint64(i)))))
 	}
 	g.run(t)
 }
@@ -164,7 +155,7 @@ type ground struct {
 // newGround makes databases of some 7 MB that no compressor makes smaller.
 func newGround(t *testing.T) *ground {
 	t.Helper()
-	const concurrent = 10
+	const concurrent = 16
 	g := &ground{sources: make(chan string, concurrent)}
 	for range concurrent {
 		g.sources <- oracle.Database(t, oracle.Server(t, 15), `
@@ -184,9 +175,10 @@ type trial struct {
 	through, direct remote.RemoteSink // the same place, with and without the proxy
 }
 
-func (g *ground) add(t *testing.T, c *cloud, prefix string, f fault) {
+func (g *ground) add(t *testing.T, c *cloud, f fault) {
 	t.Helper()
 	f.name = c.name + ": " + f.name
+	prefix := strconv.Itoa(len(g.trials))
 	p := oracle.Proxy(t, c.addr)
 	g.trials = append(g.trials, &trial{f, p, c.sink(t, p.Addr, prefix), c.sink(t, c.addr, prefix)})
 }
