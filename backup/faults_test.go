@@ -152,21 +152,24 @@ type ground struct {
 	trials  []*trial
 }
 
-// newGround makes databases of some 7 MB that no compressor makes smaller.
+// newGround makes the databases.
 func newGround(t *testing.T) *ground {
 	t.Helper()
 	const concurrent = 16
 	g := &ground{sources: make(chan string, concurrent)}
 	for range concurrent {
-		g.sources <- oracle.Database(t, oracle.Server(t, 15), `
-			CREATE TABLE noise (id int PRIMARY KEY, b bytea);
-			INSERT INTO noise SELECT i, sha512(('a' || i)::bytea) || sha512(('b' || i)::bytea) || sha512(('c' || i)::bytea) || sha512(('d' || i)::bytea)
-				FROM generate_series(1, 13000) AS i;
-			CREATE TABLE less AS SELECT * FROM noise WHERE id < 1500;
-			CREATE TABLE little AS SELECT * FROM noise WHERE id < 100`)
+		g.sources <- oracle.Database(t, oracle.Server(t, 15), noise)
 	}
 	return g
 }
+
+// noise are some 7 MB that no compressor makes smaller.
+const noise = `
+	CREATE TABLE noise (id int PRIMARY KEY, b bytea);
+	INSERT INTO noise SELECT i, sha512(('a' || i)::bytea) || sha512(('b' || i)::bytea) || sha512(('c' || i)::bytea) || sha512(('d' || i)::bytea)
+		FROM generate_series(1, 13000) AS i;
+	CREATE TABLE less AS SELECT * FROM noise WHERE id < 1500;
+	CREATE TABLE little AS SELECT * FROM noise WHERE id < 100`
 
 // trial is one backup through a proxy.
 type trial struct {
@@ -243,14 +246,7 @@ func (tr *trial) run(t *testing.T, source string) {
 	play := sync.OnceFunc(func() { tr.play(ctx, &playing) })
 	sink := tr.through
 	if tr.midway {
-		var taken atomic.Int64
-		sink = &remotetest.Faulty{RemoteSink: sink, OnPut: func(_ context.Context, _ string, r io.Reader) (io.Reader, error) {
-			return io.TeeReader(r, writerFunc(func(p []byte) {
-				if taken.Add(int64(len(p))) > 1<<20 {
-					play()
-				}
-			})), nil
-		}}
+		sink = atMiB(sink, play)
 	} else {
 		play()
 	}
@@ -307,6 +303,18 @@ func (tr *trial) judge(t *testing.T, res *backup.Result, err error) {
 	for _, set := range inventory.Sets {
 		intact(t, tr.direct, set)
 	}
+}
+
+// atMiB calls do, again and again, from when the sink took a MiB.
+func atMiB(sink remote.RemoteSink, do func()) remote.RemoteSink {
+	var taken atomic.Int64
+	return &remotetest.Faulty{RemoteSink: sink, OnPut: func(_ context.Context, _ string, r io.Reader) (io.Reader, error) {
+		return io.TeeReader(r, writerFunc(func(p []byte) {
+			if taken.Add(int64(len(p))) > 1<<20 {
+				do()
+			}
+		})), nil
+	}}
 }
 
 type writerFunc func(p []byte)
