@@ -16,7 +16,7 @@ func (d *dump) archive() *toc.Archive {
 		Created:       toc.TimeOf(d.info.Time),
 		Database:      toc.T(d.info.Database),
 		ServerVersion: toc.T(d.info.VersionText),
-		DumperVersion: toc.T(producer()),
+		DumperVersion: toc.T(manifest.Producer()),
 		Entries:       d.schema.Entries,
 	}
 	switch algorithm := d.w.opts.compression.Algorithm; {

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -217,19 +216,4 @@ func (w *Writer) removeFrom(ctx context.Context, d *destination) error {
 	w.opts.Logger.Info("removed what the failed run had put", "set", w.set.ID, "sink", d.name,
 		"objects", removed.Load(), "left", int64(len(names))-removed.Load())
 	return nil
-}
-
-// producer names the library and its version, for the manifest.
-func producer() string {
-	const path = "github.com/assist-move-assist/pgcofre"
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "pgcofre"
-	}
-	for _, m := range append([]*debug.Module{&info.Main}, info.Deps...) {
-		if m.Path == path && m.Version != "" {
-			return "pgcofre " + m.Version
-		}
-	}
-	return "pgcofre"
 }

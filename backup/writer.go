@@ -68,7 +68,7 @@ func (w *Writer) Begin(kind manifest.Kind, parents ...*manifest.Manifest) error 
 	w.set = manifest.Manifest{
 		Format: manifest.FormatVersion, ID: manifest.NewID(kind, start), Source: w.source,
 		Kind: kind, Scope: manifest.Whole, Purpose: w.opts.Purpose, Start: start, End: start, DataTime: start,
-		Producer: producer(),
+		Producer: manifest.Producer(),
 	}
 	for _, p := range parents {
 		sum, err := p.SHA256()

@@ -30,7 +30,7 @@ func (v *Verifier) Integrity(ctx context.Context, set *manifest.Manifest) (*Repo
 	}
 	i := &integrity{
 		Verifier: v, set: s, meter: newMeter(v.Progress, set.StoredSize()),
-		rep:   &Report{Set: set.ID, Start: time.Now().UTC(), Objects: len(set.Objects), Bytes: set.StoredSize()},
+		rep:   &Report{Set: set.ID, Method: manifest.Integrity, Start: time.Now().UTC(), Objects: len(set.Objects), Bytes: set.StoredSize()},
 		rows:  map[string]codec.Digest{},
 		files: map[string][]byte{},
 		bad:   map[string]bool{},

@@ -64,6 +64,10 @@ type Report struct {
 	Start    time.Time     `json:"start"`
 	Took     time.Duration `json:"took"` // nanoseconds
 
+	// Method is how the set itself was proven; "" for a comparison with a
+	// database, and where bytes alone were read.
+	Method manifest.Method `json:"method,omitempty"`
+
 	Objects      int   `json:"objects,omitempty"`
 	Bytes        int64 `json:"bytes,omitempty"` // stored bytes read
 	Tables       int   `json:"tables"`
@@ -113,6 +117,20 @@ func (r *Report) Err() error {
 	return &FailedError{r}
 }
 
+// Proof is the report as it is kept beside the set; see [manifest.Proof.Put].
+// Only a report that has a Method is a proof.
+func (r *Report) Proof(set *manifest.Manifest) (*manifest.Proof, error) {
+	if r.Method == "" || r.Set != set.ID {
+		return nil, fmt.Errorf("verify: this report proves nothing of %s", set.ID)
+	}
+	p, err := manifest.NewProof(set, r.Start)
+	if err != nil {
+		return nil, err
+	}
+	p.Method, p.OK, p.End = r.Method, r.OK(), r.Start.Add(r.Took)
+	return p, nil
+}
+
 func (r *Report) find(what, format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -135,7 +153,7 @@ func (v *Verifier) jobs() int {
 // open gives access to a set's objects, once its seal was found right.
 func (v *Verifier) open(ctx context.Context, set *manifest.Manifest) (proof.Set, error) {
 	if v.Sink == nil {
-		return proof.Set{}, errors.New("verify: Verifier.Sink is nil")
+		return proof.Set{}, errNoSink
 	}
 	if set.Kind != manifest.Full {
 		return proof.Set{}, fmt.Errorf("verify: set %s is %s, not a full backup of a database", set.ID, set.Kind)
@@ -145,6 +163,8 @@ func (v *Verifier) open(ctx context.Context, set *manifest.Manifest) (proof.Set,
 	}
 	return proof.Set{Manifest: set, Sink: v.Sink, Identities: v.Identities}, nil
 }
+
+var errNoSink = errors.New("verify: Verifier.Sink is nil")
 
 // meter reports progress.
 type meter struct {

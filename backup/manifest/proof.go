@@ -41,15 +41,15 @@ type Proof struct {
 	Producer string    `json:"producer"`
 }
 
-// NewProof returns a proof of a set that is still to be filled with how, when
-// and by what program it was tested, and what came out. It is named by start.
+// NewProof returns a proof of a set that is still to be filled with how it was
+// tested, until when, and what came out. It is named by start.
 func NewProof(m *Manifest, start time.Time) (*Proof, error) {
 	sum, err := m.SHA256()
 	if err != nil {
 		return nil, err
 	}
 	return &Proof{
-		Format: FormatVersion, Set: m.ID, Manifest: sum, Start: start.UTC(),
+		Format: FormatVersion, Set: m.ID, Manifest: sum, Start: start.UTC(), Producer: Producer(),
 		ID: proofFolder + start.UTC().Format(idTime) + "-" + strings.ToLower(rand.Text()[:8]),
 	}, nil
 }
