@@ -108,6 +108,7 @@ func age(t *testing.T, dir *remote.Dir, by time.Duration) {
 // TestCleanBesideSync: both sinks are cleaned again and again while one is
 // synced to the other. Neither ever ends with something that is not whole.
 func TestCleanBesideSync(t *testing.T) {
+	t.Parallel() // the sync waits before it tries again what vanished
 	now := time.Now()
 	newDir := func() *remote.Dir {
 		dir, err := remote.NewDir(t.TempDir())

@@ -1,7 +1,9 @@
 package retention_test
 
 import (
+	"bufio"
 	"context"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -23,7 +25,25 @@ func TestMain(m *testing.M) {
 	if os.Getenv(childEnv) == "" {
 		os.Exit(m.Run())
 	}
-	childClean(os.Args[1], os.Args[2])
+	switch os.Getenv(childEnv) {
+	case "clean":
+		childClean(os.Args[1], os.Args[2])
+	case "plan":
+		childPlan(os.Args[1], os.Args[2])
+	}
+}
+
+// childOf is this program with something to do in a folder.
+func childOf(t *testing.T, what string, dir *remote.Dir, now time.Time) *exec.Cmd {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), exe, dir.String(), now.Format(time.RFC3339))
+	cmd.Env = append(os.Environ(), childEnv+"="+what)
+	cmd.Stderr = os.Stderr
+	return cmd
 }
 
 // childPolicy keeps a part of what newWorld makes.
@@ -32,7 +52,7 @@ var childPolicy = retention.RetentionPolicy{
 	Safety: 10 * day, Proofs: 10 * day, MinVerified: 1, Force: true,
 }
 
-// childClean cleans a folder, as far as it comes.
+// childClean says that it begins and cleans a folder, as far as it comes.
 func childClean(folder, at string) {
 	now, err := time.Parse(time.RFC3339, at)
 	if err != nil {
@@ -42,6 +62,7 @@ func childClean(folder, at string) {
 	if err != nil {
 		panic(err)
 	}
+	fmt.Println("go")
 	if _, err := retention.Clean(context.Background(), sink, childPolicy, now, nil); err != nil {
 		panic(err)
 	}
@@ -79,34 +100,35 @@ func folderOf(t *testing.T, w *world) *remote.Dir {
 // TestCleanKilled kills Clean's process at random moments. Nothing that is then
 // listed is incomplete, nothing kept is touched, and the next run ends clean.
 func TestCleanKilled(t *testing.T) {
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	run := func(dir *remote.Dir, now time.Time) *exec.Cmd {
-		cmd := exec.CommandContext(t.Context(), exe, dir.String(), now.Format(time.RFC3339))
-		cmd.Env = append(os.Environ(), childEnv+"=clean")
-		cmd.Stderr = os.Stderr
-		if err := cmd.Start(); err != nil {
+	begin := func(dir *remote.Dir, now time.Time) *exec.Cmd {
+		cmd := childOf(t, "clean", dir, now)
+		out, err := cmd.StdoutPipe()
+		if err == nil {
+			err = cmd.Start()
+		}
+		if err != nil {
 			t.Fatal(err)
+		}
+		if line, err := bufio.NewReader(out).ReadString('\n'); line != "go\n" {
+			t.Fatalf("the child says %q, %v", line, err)
 		}
 		return cmd
 	}
 	random := rand.New(rand.NewPCG(20250808, 7))
 	kills, midway := 0, 0
-	for want := rounds(6, 50); kills < want; {
+	for want := rounds(6, 50); kills < want || midway == 0 && kills < 20*want; {
 		w := newWorld(t, random)
 		plan := childPolicy.Plan(scan(t, w.sink), w.now)
 		whole, dir := folderOf(t, w), folderOf(t, w)
 		before := len(names(t, dir))
-		began := time.Now()
-		if err := run(whole, w.now).Wait(); err != nil {
+		cmd, began := begin(whole, w.now), time.Now()
+		if err := cmd.Wait(); err != nil {
 			t.Fatal(err)
 		}
 		took := time.Since(began)
 		end := content(t, whole)
 		for range 3 {
-			cmd := run(dir, w.now)
+			cmd := begin(dir, w.now)
 			time.Sleep(time.Duration(random.Int64N(int64(took)))) // a random moment is wanted
 			_ = cmd.Process.Kill()
 			_ = cmd.Wait()
