@@ -220,6 +220,58 @@ func TestApplyUndying(t *testing.T) {
 	}
 }
 
+// half is a store under a lock that lets go of manifests and of nothing else.
+type half struct{ *remotetest.Mem }
+
+func (h half) Delete(ctx context.Context, name string) error {
+	if strings.HasSuffix(name, ".dat") {
+		return nil
+	}
+	return h.Mem.Delete(ctx, name)
+}
+
+func TestApplyHalf(t *testing.T) {
+	c := newChained(t)
+	for _, subject := range []retention.Subject{retention.Set, retention.Stray} { // of the second run they are leftovers
+		res, err := retention.Clean(t.Context(), half{c.Mem}, lastOnly, on(40), nil)
+		if err != nil || res.Count(subject, retention.Locked) != 3 || len(res.Outcomes) != 3 {
+			t.Errorf("it gives %v\n%v", err, res)
+		}
+		if got, want := listed(t, c), "full/0113"; got != want {
+			t.Errorf("left are %s, want %s", got, want)
+		}
+	}
+}
+
+// TestApplyProofs: the tests that a set failed stay as long as it does, or it
+// would be a good one again.
+func TestApplyProofs(t *testing.T) {
+	c := newChained(t)
+	for at, ok := range map[int]bool{8: true, 9: false} {
+		if err := tested(t, c.i2, on(at), ok).Put(t.Context(), c, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := lastOnly
+	p.Proofs = day
+	put(t, c, c.i2.ID+"/notes.txt", nil)
+	if _, err := retention.Clean(t.Context(), c, p, on(40), nil); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(scan(t, c).Proofs); n != 2 {
+		t.Errorf("%d proofs are left, want 2", n)
+	}
+	if err := c.Delete(t.Context(), c.i2.ID+"/notes.txt"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := retention.Clean(t.Context(), c, p, on(40), nil); err != nil {
+		t.Fatal(err)
+	}
+	if left := names(t, c); len(left) != 3 {
+		t.Errorf("left are %q", left)
+	}
+}
+
 // TestApplyAltered: of a plan that was altered for the better, nothing is
 // broken either.
 func TestApplyAltered(t *testing.T) {

@@ -98,8 +98,8 @@ func (a *applier) obstacle(m *manifest.Manifest) (why string, err error) {
 	return why, err
 }
 
-// stray deletes what is left of a run that died, if it is as old by the sink's
-// clock, which may be unknown, and nothing changed.
+// stray deletes what is left of a run that died, if it still is that: all of it
+// silent for the grace, by the sink's clock too, which may be unknown.
 func (a *applier) stray(o *Outcome, now time.Time, unknown error) {
 	if unknown != nil {
 		o.Action, o.Reason = Kept, "its age is not known: "+unknown.Error()
@@ -116,7 +116,7 @@ func (a *applier) stray(o *Outcome, now time.Time, unknown error) {
 		case obj.Name == o.Path+manifest.Name:
 			o.Action, o.Reason = Kept, "it has a manifest by now"
 			return
-		case obj.ModTime.After(o.stray.Newest) || now.Sub(obj.ModTime) <= a.plan.grace:
+		case now.Sub(obj.ModTime) <= a.plan.grace:
 			o.Action, o.Reason = Kept, fmt.Sprintf("%s is too new by the sink's clock", obj.Name)
 			return
 		}

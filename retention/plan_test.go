@@ -35,6 +35,9 @@ func TestPlan(t *testing.T) {
 	s9 := makeSet(t, manifest.Storage, "files", on(9))
 	s9b := makeSet(t, manifest.Storage, "files", on(9), refers(s5))
 	hold := func(s *made) manifest.Hold { return manifest.Hold{Set: s.ID, Reason: "audit", Since: on(0)} }
+	recent := func(hours int, change ...func(*manifest.Manifest)) *made {
+		return makeSet(t, manifest.Full, "app", on(40).Add(-time.Duration(hours)*time.Hour), change...)
+	}
 	all := func(things ...any) []any { return things }
 
 	for _, tc := range []struct {
@@ -60,6 +63,8 @@ func TestPlan(t *testing.T) {
 		{"nothing refers to it", policy{Storage: rule{Last: 1}}, all(s0, s5, s9), 40, "storage/0115", ""},
 		{"was newest within a day", policy{Full: rule{Last: 1}, Incremental: rule{Last: 1}}, all(f0, i1, f7), 7, "full/0106 incremental/0107 full/0113", "a run may be building on it"},
 		{"was newest before that", policy{Full: rule{Last: 1}, Incremental: rule{Within: day}}, all(f0, i1, f7), 9, "full/0113", ""},
+		{"of today, whatever it is", policy{Full: rule{Last: 1}, Safety: time.Hour}, all(f0, recent(20, safety), recent(10, suspect), recent(5)), 40,
+			"full/0106 full/0214 full/0214 full/0214", "a run may be building on it"},
 		{"held", policy{Full: rule{Last: 1}, Incremental: rule{Within: day}}, all(f0, i1, f7, hold(i1)), 40, "full/0106 incremental/0107 full/0113", "held: audit"},
 		{"suspect counts for nothing", policy{Full: rule{Last: 2}}, all(f0, f7, f(8, suspect), f14), 40, "full/0113 full/0120", ""},
 		{"suspect, but not replaced", policy{Full: rule{Last: 1}}, all(f0, f7, f(8, suspect)), 40, "full/0113 full/0114", "no good set is newer"},
@@ -79,11 +84,13 @@ func TestPlan(t *testing.T) {
 			"full/0106 full/0120", "the last good full set"},
 		{"too old, but nothing else would go", policy{Full: rule{Within: 10 * day}}, all(f7), 40, "full/0113", ""},
 		{"an old incremental is the last good set", policy{Full: rule{Within: 30 * day}, Incremental: rule{Within: day}}, all(f0, i1), 20, "full/0106 incremental/0107", "the last good database set"},
-		{"from the future", policy{Full: rule{Last: 1}, Force: true}, all(f0, f7, f(99)), 40, "full/0113 full/0415", "it starts 59 days from now"},
-		{"a clock that jumped", policy{Full: rule{Last: 1}}, all(f0, f7, f(99)), 40, "full/0106 full/0113 full/0415", "the clock jumped back"},
+		{"a chain that is the last good set", policy{Full: rule{Within: 30 * day}, Incremental: rule{Within: day}}, all(f0, i1, i2), 50,
+			"full/0106 incremental/0107 incremental/0108", "incremental/20250108T020000Z-app0 needs it"},
+		{"from the future", policy{Full: rule{Last: 2}, Force: true}, all(f0, f7, f14, f(99)), 40, "full/0113 full/0120 full/0415", "it starts 59 days from now"},
+		{"a clock that jumped", policy{Full: rule{Last: 1}}, all(f0, f7, f(99)), 40, "full/0106 full/0113 full/0415", "refused database of \"app\": the clock jumped back"},
 		{"two databases", policy{Full: rule{Last: 1}},
 			all(f(1, inCluster("1", "a")), f(2, inCluster("2", "a")), f(3, inCluster("1", "a")), f(4, inCluster("2", "a"))), 40,
-			"full/0107 full/0108 full/0109 full/0110", "by turns of 2 databases"},
+			"full/0107 full/0108 full/0109 full/0110", "refused database of \"app\": its sets are by turns of 2 databases"},
 		{"one that moved", policy{Full: rule{Last: 1}}, all(f(1, inCluster("1", "a")), f(2, inCluster("1", "a")), f(3, inCluster("2", "a"))), 40, "full/0109", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -94,7 +101,7 @@ func TestPlan(t *testing.T) {
 			if !strings.Contains(plan.String(), tc.reason) {
 				t.Errorf("nothing says %q:\n%v", tc.reason, plan)
 			}
-			if refused := plan.Err() != nil; refused != strings.Contains(plan.String(), "policy is refused") {
+			if refused := plan.Err() != nil; refused != strings.Contains(tc.reason, "refused") {
 				t.Errorf("refused: %t\n%v", refused, plan)
 			}
 		})
