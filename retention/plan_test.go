@@ -52,7 +52,7 @@ func TestPlan(t *testing.T) {
 		{"within, to the hour", policy{Full: rule{Within: 14 * day}}, all(f0, f7, f14, f21), 21, "full/0113 full/0120 full/0127", "it is 21 days old, of full sets are kept: 14 days"},
 		{"no bound of age", policy{Full: rule{Within: -1}}, all(f0, f7), 9999, "full/0106 full/0113", "any age"},
 		{"the last", policy{Full: rule{Last: 2}}, all(f0, f7, f14, f21), 40, "full/0120 full/0127", "one of the last 2"},
-		{"all", policy{Full: rule{Last: -1}}, all(f0, f7), 40, "full/0106 full/0113", "one of the last all"},
+		{"all", policy{Full: rule{Last: -1}}, all(f0, f7), 40, "full/0106 full/0113", "keeps any number"},
 		{"weekly and monthly", policy{Full: rule{Weekly: 2, Monthly: 2}}, all(f0, f(1), f7, f(8), f14, f(15), f28), 40,
 			"full/0121 full/0203", "monthly, the newest of 2025-01"},
 		{"either keeps", policy{Full: rule{Within: day, Last: 1, Yearly: 1}}, all(f0, f7, f14), 40, "full/0120", "yearly"},
@@ -202,6 +202,19 @@ func TestPlanDamaged(t *testing.T) {
 			if d.Subject == retention.Damaged && d.Delete {
 				t.Errorf("deleted is %v", d)
 			}
+		}
+	}
+}
+
+func TestRuleString(t *testing.T) {
+	for want, r := range map[string]retention.Rule{
+		"all": {},
+		"36h0m, the last 3, 24 hourly, all yearly": {Within: 36 * time.Hour, Last: 3, Hourly: 24, Yearly: -1},
+		"any age, any number":                      {Within: -1, Last: -1},
+		"1 day, 7 daily, 4 weekly, 12 monthly":     {Within: day, Daily: 7, Weekly: 4, Monthly: 12},
+	} {
+		if got := r.String(); got != want {
+			t.Errorf("%+v is %q, want %q", []any{r}, got, want)
 		}
 	}
 }

@@ -115,22 +115,21 @@ func (r Rule) String() string {
 	case r.Within < 0:
 		parts = append(parts, "any age")
 	}
-	if r.Last != 0 {
-		parts = append(parts, "the last "+count(r.Last))
+	switch {
+	case r.Last > 0:
+		parts = append(parts, fmt.Sprintf("the last %d", r.Last))
+	case r.Last < 0:
+		parts = append(parts, "any number")
 	}
 	for _, p := range r.periods() {
-		if p.count != 0 {
-			parts = append(parts, count(p.count)+" "+p.name)
+		switch {
+		case p.count > 0:
+			parts = append(parts, fmt.Sprintf("%d %s", p.count, p.name))
+		case p.count < 0:
+			parts = append(parts, "all "+p.name)
 		}
 	}
 	return strings.Join(parts, ", ")
-}
-
-func count(n int) string {
-	if n < 0 {
-		return "all"
-	}
-	return fmt.Sprint(n)
 }
 
 // period cuts time into pieces of which each has a key of its own.

@@ -105,8 +105,11 @@ func (s *series) judgeAlone(set *judged) {
 // pick keeps what a rule counts, of sets that are ordered from the newest on.
 func (s *series) pick(rule Rule, sets []*judged) {
 	for i, set := range sets {
-		if i < rule.Last || rule.Last < 0 {
-			set.wanted = append(set.wanted, fmt.Sprintf("one of the last %s", count(rule.Last)))
+		switch {
+		case rule.Last < 0:
+			set.wanted = append(set.wanted, "the policy keeps any number")
+		case i < rule.Last:
+			set.wanted = append(set.wanted, fmt.Sprintf("one of the last %d", rule.Last))
 		}
 	}
 	for _, p := range rule.periods() {
