@@ -28,9 +28,10 @@ var rules = map[string]rule{
 	"":                  {stdOnly: true},
 	"remote":            {stdOnly: true},
 	"remote/remotetest": {ours: []string{"remote"}, stdOnly: true},
-	"remote/s3":         {ours: []string{"remote"}},
+	"remote/s3":         {ours: []string{"remote", "internal/part"}},
 	"remote/gcs":        {ours: []string{"remote"}},
-	"remote/azure":      {ours: []string{"remote"}},
+	"remote/azure":      {ours: []string{"remote", "internal/part"}},
+	"internal/part":     {stdOnly: true},
 
 	"backup/manifest":    {ours: []string{"remote"}, stdOnly: true},
 	"backup/toc":         {stdOnly: true},

@@ -10,7 +10,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -38,8 +37,9 @@ type Options struct {
 	// default. Default: 8 MiB.
 	PartSize int
 
-	// InFlight is how many blocks, over all Puts of the sink, are on their way
-	// at a time. Each Put holds one more, the one that it fills. Default: 4.
+	// InFlight is how many blocks all Puts of the sink together may have on
+	// their way beside the one that each fills, or sends where there are so
+	// many. Default: 4.
 	InFlight int
 
 	// Tier is the access tier of what is stored: blob.AccessTierCool, say.
@@ -101,8 +101,7 @@ type Sink struct {
 	opts      Options
 	cpk       *blob.CPKInfo
 	scope     *blob.CPKScopeInfo
-	slots     chan struct{} // one for each block on its way
-	parts     sync.Pool     // *[]byte of PartSize
+	slots     chan struct{} // one for each block on its way that no Put waits for
 }
 
 var (

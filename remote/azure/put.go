@@ -16,6 +16,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 
+	"github.com/assist-move-assist/pgcofre/internal/part"
 	"github.com/assist-move-assist/pgcofre/remote"
 )
 
@@ -44,16 +45,19 @@ func (s *Sink) put(ctx context.Context, name string, r io.Reader, opts *remote.P
 		return remote.Object{}, err
 	}
 	p := &put{s: s, name: name, blob: s.blob(name), mark: mark, headers: s.headers(opts, mark)}
-	first := buffer{s: s, size: s.opts.PartSize}
-	defer func() { first.release() }()
-	ended, err := first.fill(ctx, r)
+	first := &part.Part{}
+	ended, err := first.Fill(ctx, source{r}, s.opts.PartSize)
+	if err == nil && !ended {
+		return p.blocks(ctx, source{r}, first)
+	}
+	defer first.Free()
+	if err == nil {
+		err = ctx.Err()
+	}
 	if err != nil {
 		return remote.Object{}, err
 	}
-	if ended {
-		return p.whole(ctx, first.data)
-	}
-	return p.blocks(ctx, r, &first)
+	return p.whole(ctx, first)
 }
 
 // put is one Put at work.
@@ -106,10 +110,10 @@ func (s *Sink) headers(opts *remote.PutOptions, mark string) (h headers) {
 
 // whole stores an object in one request. The store refuses it if the CRC64 that
 // goes along is not that of what arrived; the MD5 that it answers was not sent.
-func (p *put) whole(ctx context.Context, data []byte) (remote.Object, error) {
+func (p *put) whole(ctx context.Context, data *part.Part) (remote.Object, error) {
 	h := p.headers
-	resp, err := p.blob.Upload(ctx, body(data), &blockblob.UploadOptions{
-		TransactionalValidation:      blob.TransferValidationTypeCRC64(crc(data)),
+	resp, err := p.blob.Upload(ctx, data.Body(), &blockblob.UploadOptions{
+		TransactionalValidation:      blob.TransferValidationTypeCRC64(data.CRC(0)),
 		HTTPHeaders:                  h.http,
 		Metadata:                     h.metadata,
 		Tier:                         h.tier,
@@ -122,7 +126,7 @@ func (p *put) whole(ctx context.Context, data []byte) (remote.Object, error) {
 	if err != nil {
 		return p.refused(ctx, err)
 	}
-	obj := object(p.name, to.Ptr(int64(len(data))), resp.LastModified, resp.ETag)
+	obj := object(p.name, to.Ptr(int64(data.Size())), resp.LastModified, resp.ETag)
 	obj.Checked, err = compare(data, nil, resp.ContentMD5)
 	if err != nil {
 		return remote.Object{}, p.remove(ctx, resp.ETag, err)

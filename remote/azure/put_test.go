@@ -363,19 +363,14 @@ func TestMemory(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range puts {
 		wg.Go(func() {
-			left := parts * part / len(data)
+			left := parts * part
 			r := readFunc(func(p []byte) (int, error) {
 				if left == 0 {
 					return 0, io.EOF
 				}
-				if len(p) > len(data) {
-					p = p[:len(data)]
-				}
-				n := copy(p, data)
-				if n == len(data) {
-					left--
-				}
-				if reads.Add(1)%8 == 0 {
+				n := copy(p[:min(len(p), left)], data)
+				left -= n
+				if reads.Add(1)%32 == 0 {
 					peak.Store(max(peak.Load(), live()-before))
 				}
 				return n, nil

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
+	"github.com/assist-move-assist/pgcofre/internal/part"
 	"github.com/assist-move-assist/pgcofre/remote"
 )
 
@@ -22,17 +23,9 @@ type sums struct {
 }
 
 // add counts the only part of an object, and returns its MD5.
-func (s *sums) add(p *part) *[md5.Size]byte {
-	s.size, s.crc = int64(p.size), p.crc(0)
-	return p.md5()
-}
-
-// md5 returns the part's hash. It is what S3 makes ETags of; nothing rests on
-// it that an attacker could gain from.
-func (p *part) md5() *[md5.Size]byte {
-	h := md5.New()
-	p.writeTo(h)
-	return (*[md5.Size]byte)(h.Sum(nil))
+func (s *sums) add(p *part.Part) *[md5.Size]byte {
+	s.size, s.crc = int64(p.Size()), p.CRC(0)
+	return p.MD5()
 }
 
 // compositeETag is the MD5 of the parts' MD5s, and their number.

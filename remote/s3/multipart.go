@@ -11,13 +11,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/assist-move-assist/pgcofre/internal/part"
 )
 
 // multipart stores an object that begins with first, which it frees, and goes
 // on with r. The SDK's transfer manager is not used: it takes whole part
 // buffers for every upload, whatever its size and however many run, cannot
 // make its requests conditional, and knows the checksum of parts alone.
-func (u *upload) multipart(ctx context.Context, first *part, r io.Reader) (got receipt, err error) {
+func (u *upload) multipart(ctx context.Context, first *part.Part, r io.Reader) (got receipt, err error) {
 	mode, until := u.lock()
 	out, err := u.client.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{
 		Bucket: &u.bucket, Key: &u.key, ContentType: u.contentType,
@@ -26,7 +28,7 @@ func (u *upload) multipart(ctx context.Context, first *part, r io.Reader) (got r
 		ObjectLockMode: mode, ObjectLockRetainUntilDate: until,
 	}, plain)
 	if err != nil {
-		first.free()
+		first.Free()
 		return receipt{}, err
 	}
 	id, done := aws.ToString(out.UploadId), false
@@ -81,13 +83,13 @@ type sent struct {
 }
 
 // parts uploads the parts of an object. When it returns none is on its way.
-func (u *upload) parts(ctx context.Context, id string, p *part, r io.Reader) (parts []*sent, err error) {
+func (u *upload) parts(ctx context.Context, id string, p *part.Part, r io.Reader) (parts []*sent, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	group, ctx := errgroup.WithContext(ctx)
 	defer func() { // also when r panics
 		cancel()
 		_ = group.Wait() // reported below, or there is a reason already
-		p.free()
+		p.Free()
 	}()
 	for eof := false; ; {
 		if len(parts) == maxParts {
@@ -95,10 +97,10 @@ func (u *upload) parts(ctx context.Context, id string, p *part, r io.Reader) (pa
 		}
 		n, full, s := int32(len(parts)+1), p, &sent{}
 		parts = append(parts, s)
-		u.sums.crc, u.sums.size = full.crc(u.sums.crc), u.sums.size+int64(full.size)
-		p = &part{}
+		u.sums.crc, u.sums.size = full.CRC(u.sums.crc), u.sums.size+int64(full.Size())
+		p = &part.Part{}
 		send := func() error {
-			defer full.free()
+			defer full.Free()
 			return u.part(ctx, id, n, full, s)
 		}
 		select {
@@ -115,11 +117,11 @@ func (u *upload) parts(ctx context.Context, id string, p *part, r io.Reader) (pa
 			}
 		}
 		if !eof {
-			if eof, err = p.fill(ctx, r, u.opts.partSize(len(parts)+1)); err != nil {
+			if eof, err = p.Fill(ctx, r, u.opts.partSize(len(parts)+1)); err != nil {
 				return nil, err
 			}
 		}
-		if p.size == 0 {
+		if p.Size() == 0 {
 			break
 		}
 	}
@@ -127,11 +129,11 @@ func (u *upload) parts(ctx context.Context, id string, p *part, r io.Reader) (pa
 }
 
 // part uploads one part.
-func (u *upload) part(ctx context.Context, id string, n int32, p *part, s *sent) error {
-	s.sum = p.md5()
+func (u *upload) part(ctx context.Context, id string, n int32, p *part.Part, s *sent) error {
+	s.sum = p.MD5()
 	out, err := u.client.UploadPart(ctx, &s3.UploadPartInput{
 		Bucket: &u.bucket, Key: &u.key, UploadId: &id, PartNumber: &n,
-		Body: p.body(), ContentLength: aws.Int64(int64(p.size)), ContentMD5: u.contentMD5(s.sum),
+		Body: p.Body(), ContentLength: aws.Int64(int64(p.Size())), ContentMD5: u.contentMD5(s.sum),
 	}, plain)
 	if err != nil {
 		return fmt.Errorf("part %d: %w", n, err)

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
+	"github.com/assist-move-assist/pgcofre/internal/part"
 	"github.com/assist-move-assist/pgcofre/remote"
 )
 
@@ -63,19 +64,19 @@ type upload struct {
 
 // run uploads all of r, and checks what the store made of it.
 func (u *upload) run(ctx context.Context, r io.Reader) (remote.Object, error) {
-	first := &part{}
-	eof, err := first.fill(ctx, r, u.opts.partSize(1))
+	first := &part.Part{}
+	eof, err := first.Fill(ctx, r, u.opts.partSize(1))
 	if err == nil && ctx.Err() != nil {
 		err = ctx.Err()
 	}
 	if err != nil {
-		first.free()
+		first.Free()
 		return remote.Object{}, err
 	}
 	var got receipt
 	if eof {
 		got, err = u.single(ctx, first)
-		first.free()
+		first.Free()
 	} else {
 		got, err = u.multipart(ctx, first, r)
 	}
@@ -90,11 +91,11 @@ func (u *upload) run(ctx context.Context, r io.Reader) (remote.Object, error) {
 }
 
 // single stores an object of one part.
-func (u *upload) single(ctx context.Context, p *part) (receipt, error) {
+func (u *upload) single(ctx context.Context, p *part.Part) (receipt, error) {
 	sum := u.sums.add(p)
 	mode, until := u.lock()
 	out, err := u.client.PutObject(ctx, &s3.PutObjectInput{
-		Bucket: &u.bucket, Key: &u.key, Body: p.body(), ContentLength: aws.Int64(int64(p.size)),
+		Bucket: &u.bucket, Key: &u.key, Body: p.Body(), ContentLength: aws.Int64(int64(p.Size())),
 		ContentType: u.contentType, IfNoneMatch: u.ifNoneMatch, ContentMD5: u.contentMD5(sum),
 		StorageClass:         types.StorageClass(u.opts.StorageClass),
 		ServerSideEncryption: types.ServerSideEncryption(u.opts.SSE), SSEKMSKeyId: optional(u.opts.KMSKeyID),
