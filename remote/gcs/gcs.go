@@ -62,7 +62,7 @@ type Options struct {
 	PartSize int
 
 	// InFlight is how many parts all Puts together hold in memory. A Put beyond
-	// them does not wait, it uses smaller parts, down to 1 MiB. Default: 8.
+	// them does not wait, it uses smaller parts, down to 1 MiB. Default: 4.
 	InFlight int
 
 	// StorageClass of what is stored, as STANDARD, NEARLINE, COLDLINE or
@@ -166,7 +166,7 @@ func newSink(client *storage.Client, bucket string, o Options) (*Sink, error) {
 	}
 	o.PartSize = roundUp(o.PartSize)
 	if o.InFlight == 0 {
-		o.InFlight = 8
+		o.InFlight = 4
 	}
 	return &Sink{
 		client:  client,
