@@ -59,27 +59,41 @@ func (p *place) scan(ctx context.Context) (*found, error) {
 	return &found{sink: s, inventory: inv, trust: keys}, nil
 }
 
-// choice is what the commands share that read one backup.
-type choice struct {
+// selection is what the commands share that mean one backup.
+type selection struct {
 	place
-	Identity files  `short:"i" placeholder:"FILE" help:"age identities (AGE-SECRET-KEY-...) that open an encrypted backup. Repeat for more."`
-	Set      string `arg:"" help:"Which backup: its name as list shows it, a part of the name that no other has, or latest (the newest that is good and whole)."`
+	Set string `arg:"" help:"Which backup: its name as list shows it, a part of the name that no other has, or latest (the newest that is good and whole)."`
 }
 
-// find opens the sink and reads the manifest of the chosen backup.
+// find opens the sink and reads the manifest of the selected backup.
+func (s *selection) find(ctx context.Context) (*found, error) {
+	f, err := s.scan(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if known := f.inventory.Sources(); s.Set == "latest" && len(known) > 1 {
+		return nil, usageError(fmt.Sprintf("the sink holds backups of several sources: say which with --source, one of %q", known))
+	}
+	f.set, err = f.inventory.Find(s.Set)
+	return f, err
+}
+
+// choice is what the commands share that read one backup.
+type choice struct {
+	Identity files `short:"i" placeholder:"FILE" help:"age identities (AGE-SECRET-KEY-...) that open an encrypted backup. Repeat for more."`
+	selection
+}
+
+// find finds the backup, and reads what opens it.
 func (c *choice) find(ctx context.Context) (*found, error) {
 	identities, err := readAll(c.Identity, "--identity", identitiesParser(ctx))
 	if err != nil {
 		return nil, err
 	}
-	f, err := c.scan(ctx)
+	f, err := c.selection.find(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if known := f.inventory.Sources(); c.Set == "latest" && len(known) > 1 {
-		return nil, usageError(fmt.Sprintf("the sink holds backups of several sources: say which with --source, one of %q", known))
-	}
 	f.identities = identities
-	f.set, err = f.inventory.Find(c.Set)
-	return f, err
+	return f, nil
 }

@@ -10,6 +10,7 @@ const description = `Back up PostgreSQL databases, prove the backups, restore th
   cofre list    --sink /var/backups/app
   cofre verify  --sink /var/backups/app latest
   cofre restore --sink /var/backups/app --to postgresql://admin@db.example/app_restored latest
+  cofre cleanup --sink /var/backups/app --dry-run
   cofre sync    /var/backups/app "s3://backups/app?region=eu-west-1"
   cofre doctor  --sink gs://backups/app
 
@@ -29,6 +30,9 @@ type grammar struct {
 	Restore restoreCommand `cmd:"" help:"Restore a backup into a new or empty database."`
 	Verify  verifyCommand  `cmd:"" help:"Read a backup back, and prove that it is whole."`
 	Sync    syncCommand    `cmd:"" help:"Copy the backups of one sink to another that lacks them."`
+	Cleanup cleanupCommand `cmd:"" help:"Delete the backups that are too old to keep."`
+	Hold    holdCommand    `cmd:"" help:"Keep a backup from being deleted, until it is released."`
+	Release releaseCommand `cmd:"" help:"Take a hold away."`
 	Doctor  doctorCommand  `cmd:"" help:"Try a sink out: credentials, network, and what the store honours."`
 
 	JSON bool `name:"json" help:"Print one JSON document on stdout, and nothing else there."`
@@ -39,6 +43,7 @@ func newParser() (*kong.Kong, error) {
 		kong.Name("cofre"),
 		kong.Description(description),
 		kong.DefaultEnvars("COFRE"),
+		documentedPolicy(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoAppDescFormat: true}),
 	)
 }

@@ -26,6 +26,10 @@ func (*listCommand) Help() string {
   suspect     committed, but unlike the ones before it: show says why
   damaged     its manifest cannot be used, or no key given with --trust sealed it
   unfinished  it has no manifest: its run is still at work, or died
+  ..., held   cleanup does not delete it, until it is released
+
+TESTED is the newest outcome that verify --record kept; a good one that passed it
+counts as verified.
 
 Example:
 
@@ -40,7 +44,9 @@ func (l *listCommand) Run(ctx context.Context, c *console) error {
 	inv := f.inventory
 	r := &listResult{Sets: []setLine{}}
 	for _, m := range inv.Sets {
-		r.Sets = append(r.Sets, describe(m))
+		line := describe(m)
+		line.Proof, line.Verified = proofOf(inv, m), inv.Verified(m)
+		r.Sets = append(r.Sets, line)
 	}
 	for _, d := range inv.Damaged {
 		r.Sets = append(r.Sets, setLine{ID: d.ID, Kind: manifest.KindOf(d.ID), State: damaged, Problem: d.Err.Error()})
@@ -50,6 +56,12 @@ func (l *listCommand) Run(ctx context.Context, c *console) error {
 			ID: s.ID, Kind: manifest.KindOf(s.ID), State: unfinished, Start: s.Newest,
 			Size: s.Size, Objects: int64(s.Objects),
 		})
+	}
+	for i := range r.Sets {
+		r.Sets[i].Hold = holdOf(inv, r.Sets[i].ID)
+	}
+	for _, refused := range inv.Refused {
+		r.Refused = append(r.Refused, refusedLine{refused.Name, refused.Err.Error()})
 	}
 	slices.SortStableFunc(r.Sets, func(a, b setLine) int { return cmp.Compare(a.second(), b.second()) })
 	c.result = r
@@ -82,6 +94,10 @@ type setLine struct {
 	Objects  int64            `json:"objects,omitempty"`
 	Suspect  []string         `json:"suspect,omitempty"` // why
 	Problem  string           `json:"problem,omitempty"` // of a damaged one
+
+	Verified bool       `json:"verified,omitempty"` // good, and it passed its newest test
+	Proof    *proofFact `json:"proof,omitempty"`    // its newest test
+	Hold     *holdFact  `json:"hold,omitempty"`     // nil if it is not held
 }
 
 func describe(m *manifest.Manifest) setLine {
@@ -117,22 +133,27 @@ func (s *setLine) what() string {
 
 // listResult is the backups of a sink, the oldest first.
 type listResult struct {
-	Sets []setLine `json:"sets"`
+	Sets    []setLine     `json:"sets"`
+	Refused []refusedLine `json:"refused,omitempty"`
 }
 
 func (r *listResult) writeText(w io.Writer) error {
 	if len(r.Sets) == 0 {
-		_, err := fmt.Fprintln(w, "No backups here.")
-		return err
+		fmt.Fprintln(w, "No backups here.")
+		return r.writeRefused(w)
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "BACKUP\tSOURCE\tKIND\tAGE\tSIZE\tSTATE")
+	fmt.Fprintln(t, "BACKUP\tSOURCE\tKIND\tAGE\tSIZE\tTESTED\tSTATE")
 	for _, s := range r.Sets {
 		age := "-"
 		if at := cmp.Or(s.DataTime, s.Start); !at.IsZero() {
 			age = humanize.Time(at)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", s.ID, cmp.Or(plain(s.Source), "-"), s.what(), age, size(s.Size), s.State)
+		what := string(s.State)
+		if s.Hold != nil {
+			what += ", held"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.ID, cmp.Or(plain(s.Source), "-"), s.what(), age, size(s.Size), s.Proof, what)
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -144,6 +165,16 @@ func (r *listResult) writeText(w io.Writer) error {
 		if s.Problem != "" {
 			fmt.Fprintf(w, "\n%s\n", plain(s.Problem))
 		}
+		if s.Hold != nil {
+			fmt.Fprintf(w, "\n%s is held %s\n", s.ID, s.Hold)
+		}
 	}
-	return nil
+	return r.writeRefused(w)
+}
+
+func (r *listResult) writeRefused(w io.Writer) (err error) {
+	for _, record := range r.Refused {
+		_, err = fmt.Fprintf(w, "\n%s does not count: %s\n", plain(record.Name), plain(record.Problem))
+	}
+	return err
 }

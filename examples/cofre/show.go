@@ -29,7 +29,7 @@ func (s *showCommand) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return err
 	}
-	r := &showResult{set: f.set}
+	r := &showResult{set: f.set, Proof: proofOf(f.inventory, f.set), Hold: holdOf(f.inventory, f.set.ID)}
 	if r.Manifest, err = f.set.Encode(); err != nil {
 		return err
 	}
@@ -51,6 +51,8 @@ func (s *showCommand) Run(ctx context.Context, c *console) error {
 type showResult struct {
 	Manifest json.RawMessage `json:"manifest"`
 	Contents json.RawMessage `json:"contents,omitempty"`
+	Proof    *proofFact      `json:"proof,omitempty"` // nil if it was never put to the test
+	Hold     *holdFact       `json:"hold,omitempty"`  // nil if it is not held
 
 	set      *manifest.Manifest
 	contents *manifest.Contents // nil for what is no database
@@ -66,6 +68,12 @@ func (r *showResult) writeText(w io.Writer) error {
 	line("State", "%s", s.State)
 	for _, why := range s.Suspect {
 		line("", "%s", why)
+	}
+	if r.Proof != nil {
+		line("Tested", "%s (%s)", r.Proof, r.Proof.Method)
+	}
+	if r.Hold != nil {
+		line("Held", "%s", r.Hold)
 	}
 	line("Source", "%s", plain(s.Source))
 	line("Kind", "%s", s.what())
