@@ -21,8 +21,8 @@ import (
 // for the owner alone (modes 0700 and 0600). A name cannot be an object and a
 // folder at once: with "a/b" there, "a" cannot be stored.
 //
-// Hidden files, symbolic links and what else is not a regular file are no
-// objects; a link that leads out of the folder is refused wherever it stands
+// Hidden files, those whose names [CheckName] refuses, symbolic links and what
+// else is not a regular file are no objects; a link that leads out of the folder is refused wherever it stands
 // in a path. Dir needs a file system with hard links for PutExclusive only.
 //
 // Several processes may use one folder at a time. The folder is opened anew

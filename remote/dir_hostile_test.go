@@ -3,8 +3,10 @@ package remote_test
 import (
 	"errors"
 	"io"
+	"iter"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -59,5 +61,40 @@ func TestDirGetNeverWaits(t *testing.T) {
 	case <-done:
 	case <-time.After(20 * time.Second):
 		t.Fatal("Get waits")
+	}
+}
+
+// A file whose name no object can have is not listed: who was given the name
+// could only fail to open it.
+func TestDirListsNoImpossibleNames(t *testing.T) {
+	path := t.TempDir()
+	dir, err := remote.NewDir(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a\nb", `a\b`, "a\x7f", "\xff", "fine", ".hidden"} {
+		if err := os.Mkdir(filepath.Join(path, "d"+name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range []string{name, filepath.Join("d"+name, "inside")} {
+			if err := os.WriteFile(filepath.Join(path, file), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for what, list := range map[string]iter.Seq2[remote.Object, error]{
+		"d.hidden/inside dfine/inside fine": dir.List(t.Context(), ""),
+		"d.hidden/ dfine/ fine":             dir.ListLevel(t.Context(), ""),
+	} {
+		var names []string
+		for obj, err := range list {
+			if err != nil {
+				t.Fatal(err)
+			}
+			names = append(names, obj.Name)
+		}
+		if got := strings.Join(names, " "); got != what {
+			t.Errorf("listed %q, want %q", got, what)
+		}
 	}
 }

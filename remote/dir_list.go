@@ -85,7 +85,7 @@ func (w *walker) folder(root *os.Root, base string) (more bool, err error) {
 		name := base + e.Name()
 		more = true
 		switch {
-		case hidden(e.Name()) || !strings.HasPrefix(name, w.prefix):
+		case CheckName(name) != nil || !strings.HasPrefix(name, w.prefix): // none of ours, as hidden ones are
 		case e.IsDir():
 			more, err = w.below(root, e.Name(), name+"/")
 		case e.Type().IsRegular():
