@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/assist-move-assist/pgcofre/remote"
@@ -61,6 +62,8 @@ func (m *Manifest) check() error {
 		return errors.New("incremental without a parent")
 	case m.Start.IsZero() || m.End.IsZero() || m.DataTime.IsZero():
 		return errors.New("start, end or data_time is missing")
+	case !isYear(m.Start) || !isYear(m.End) || !isYear(m.DataTime):
+		return errors.New("start, end or data_time is of no year between 1 and 9999")
 	}
 	if err := checkLabel("source", m.Source); err != nil {
 		return err
@@ -135,6 +138,13 @@ func checkLabel(what, s string) error {
 		return fmt.Errorf("%s %q: want 1 to 200 bytes without control characters", what, s[:min(len(s), 200)])
 	}
 	return nil
+}
+
+// isYear tells whether a time's year in UTC has the four digits that JSON and
+// the folders of months have room for: "9999-12-31T23:00:00-02:00" does not.
+func isYear(t time.Time) bool {
+	year := t.UTC().Year()
+	return year >= 1 && year <= 9999
 }
 
 func isSHA256(s string) bool {
