@@ -110,7 +110,7 @@ func (d *Dumper) Backup(ctx context.Context, w *Writer) error {
 		Relations: func(ctx context.Context, conn *pgx.Conn) ([]pgsession.Relation, error) {
 			return pgschema.Relations(ctx, conn, d.selection())
 		},
-		LockName:    "pgcofre",
+		LockName:    pgsession.BackupLock,
 		LockTimeout: d.LockTimeout,
 		MaxBlocking: d.MaxBlocking,
 		Deferrable:  d.Deferrable,

@@ -69,17 +69,30 @@ func (e *LockError) Error() string {
 
 func (e *LockError) Unwrap() error { return e.Err }
 
-// takeAdvisoryLock locks by a key that is made of the name.
-func takeAdvisoryLock(ctx context.Context, conn *pgx.Conn, name string) error {
-	sum := sha256.Sum256([]byte("pgcofre " + name))
-	key := int64(binary.BigEndian.Uint64(sum[:]))
+// BackupLock names the advisory lock that a backup of a database holds, and
+// that keeps backups away from one that is being restored in place.
+const BackupLock = "pgcofre"
+
+// TakeLock takes the session advisory lock of a name in the database of conn,
+// without waiting: an error that wraps [ErrBusy] says who holds it.
+func TakeLock(ctx context.Context, conn *pgx.Conn, name string) error {
 	var ok bool
-	if err := conn.QueryRow(ctx, `SELECT pg_catalog.pg_try_advisory_lock($1)`, key).Scan(&ok); err != nil {
+	if err := conn.QueryRow(ctx, `SELECT pg_catalog.pg_try_advisory_lock($1)`, lockKey(name)).Scan(&ok); err != nil {
 		return fmt.Errorf("taking the lock %q: %w", name, err)
 	}
 	if ok {
 		return nil
 	}
+	err := CheckLock(ctx, conn, name)
+	if err == nil {
+		err = busy(conn, name, "done just now")
+	}
+	return err
+}
+
+// CheckLock returns an error that wraps [ErrBusy] while a session holds the
+// lock of a name. It takes nothing.
+func CheckLock(ctx context.Context, conn *pgx.Conn, name string) error {
 	var holder string
 	err := conn.QueryRow(ctx, `
 		SELECT pg_catalog.format('pid %s, %s, connected since %s', l.pid, a.application_name, a.backend_start)
@@ -87,14 +100,24 @@ func takeAdvisoryLock(ctx context.Context, conn *pgx.Conn, name string) error {
 		WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
 			AND l.classid::int8 << 32 | l.objid::int8 = $1
 			AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
-		LIMIT 1`, key).Scan(&holder)
-	if errors.Is(err, pgx.ErrNoRows) {
-		holder, err = "done just now", nil
-	}
-	if err != nil {
+		LIMIT 1`, lockKey(name)).Scan(&holder)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return nil
+	case err != nil:
 		return fmt.Errorf("asking who holds the lock %q: %w", name, err)
 	}
+	return busy(conn, name, holder)
+}
+
+func busy(conn *pgx.Conn, name, holder string) error {
 	return fmt.Errorf("%w %q of database %q (%s); try again when it has ended", ErrBusy, name, conn.Config().Database, holder)
+}
+
+// lockKey is made of the name.
+func lockKey(name string) int64 {
+	sum := sha256.Sum256([]byte("pgcofre " + name))
+	return int64(binary.BigEndian.Uint64(sum[:]))
 }
 
 // lockBatch is the number of tables that one statement locks.

@@ -195,7 +195,7 @@ func (s *Session) open() (err error) {
 		return err
 	}
 	if s.opts.LockName != "" {
-		if err := takeAdvisoryLock(s.ctx, s.leader, s.opts.LockName); err != nil {
+		if err := TakeLock(s.ctx, s.leader, s.opts.LockName); err != nil {
 			return err
 		}
 	}
