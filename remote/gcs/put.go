@@ -118,7 +118,7 @@ func (s *Sink) send(ctx context.Context, o *storage.ObjectHandle, attrs storage.
 	}
 	_, err = w.Write(head)
 	if err == nil && !src.ended {
-		_, err = io.CopyBuffer(w, src, head)
+		_, err = io.CopyBuffer(w, src, make([]byte, 64<<10)) // head can go
 	}
 	if err == nil {
 		err = ctx.Err()
