@@ -2,6 +2,7 @@ package manifest_test
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -45,6 +47,63 @@ func TestParseTakesLittleMemory(t *testing.T) {
 			t.Errorf("%s of many %s: allocated %d MiB, error %v", test.file, test.field, used>>20, err)
 		}
 	}
+}
+
+// Nor by many large objects at once, in the place of manifests or of records.
+func TestScanTakesLittleMemory(t *testing.T) {
+	const sets, size = 20, 8 << 20
+	mem := remotetest.NewMem()
+	var names []string
+	for i := range sets {
+		set := fmt.Sprintf("full/20240101T0000%02dZ-aaaa/", i)
+		names = append(names, set+manifest.Name, set+manifest.SealName)
+	}
+	for i := range sets * size >> 20 {
+		proof := fmt.Sprintf("integrity_tests/%03d.json", i)
+		names = append(names, proof, proof+".sig")
+	}
+	for _, name := range names {
+		if _, err := mem.Put(t.Context(), name, strings.NewReader("x"), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var mu sync.Mutex
+	var before, now runtime.MemStats
+	var most uint64
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	sink := &remotetest.Faulty{RemoteSink: mem, OnGet: func(_ context.Context, name string, _ io.Reader) (io.Reader, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		runtime.GC()
+		runtime.ReadMemStats(&now)
+		most = max(most, now.HeapAlloc-min(now.HeapAlloc, before.HeapAlloc))
+		length := int64(ed25519.SignatureSize)
+		switch {
+		case strings.HasSuffix(name, "/manifest.json"):
+			length = size
+		case strings.HasSuffix(name, ".json"):
+			length = 1 << 20
+		}
+		return io.LimitReader(blanks{}, length), nil
+	}}
+	inv, err := manifest.Scan(t.Context(), sink, &manifest.ScanOptions{Trust: []ed25519.PublicKey{make([]byte, ed25519.PublicKeySize)}})
+	if err != nil || len(inv.Damaged) != sets || len(inv.Refused) != sets*size>>20 {
+		t.Fatalf("%v, %d sets damaged, %d records refused", err, len(inv.Damaged), len(inv.Refused))
+	}
+	if limit := uint64(sets * size * 2 / 3); most > limit {
+		t.Errorf("Scan holds %d MiB, want at most %d", most>>20, limit>>20)
+	}
+}
+
+// blanks is an endless reader.
+type blanks struct{}
+
+func (blanks) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = ' '
+	}
+	return len(p), nil
 }
 
 // A manifest with very many parents is checked in a time in proportion.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/assist-move-assist/pgcofre/remote"
@@ -25,6 +26,9 @@ const (
 
 // maxRecord is the most that a record may take, in bytes.
 const maxRecord = 1 << 20
+
+// recordsAtOnce is how many records are in memory at a time.
+const recordsAtOnce = 4 * scanJobs
 
 // Refused is a record that does not count: it cannot be parsed, lies under
 // another name than its own, or lacks the seal of a trusted key.
@@ -72,21 +76,23 @@ func scanRecords(ctx context.Context, sink remote.RemoteSink, folder string, tru
 			names = append(names, obj.Name)
 		}
 	}
-	texts, errs := make([][]byte, len(names)), make([]error, len(names))
-	inParallel(scanJobs, len(names), func(i int) { texts[i], errs[i] = readRecord(ctx, sink, names[i], trust) })
-	for i, name := range names {
-		err := errs[i]
-		var seal *SealError
-		switch {
-		case errors.Is(err, fs.ErrNotExist): // it was deleted since
-			continue
-		case err != nil && !errors.As(err, &seal):
-			return nil, fmt.Errorf("reading %s: %w", name, err)
-		case err == nil:
-			err = each(name, texts[i])
-		}
-		if err != nil {
-			refused = append(refused, Refused{name, err})
+	for some := range slices.Chunk(names, recordsAtOnce) {
+		texts, errs := make([][]byte, len(some)), make([]error, len(some))
+		inParallel(scanJobs, len(some), func(i int) { texts[i], errs[i] = readRecord(ctx, sink, some[i], trust) })
+		for i, name := range some {
+			err := errs[i]
+			var seal *SealError
+			switch {
+			case errors.Is(err, fs.ErrNotExist): // it was deleted since
+				continue
+			case err != nil && !errors.As(err, &seal):
+				return nil, fmt.Errorf("reading %s: %w", name, err)
+			case err == nil:
+				err = each(name, texts[i])
+			}
+			if err != nil {
+				refused = append(refused, Refused{name, err})
+			}
 		}
 	}
 	return refused, nil

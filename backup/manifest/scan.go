@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -18,6 +19,10 @@ import (
 // scanJobs is how many sets are looked at at a time: it hides the latency of
 // object stores.
 const scanJobs = 16
+
+// ordinary is the size, in bytes, from which on manifests are read one at a
+// time: sixteen of MaxSize would take gigabytes before any seal was checked.
+const ordinary = 1 << 20
 
 // Damaged is a set whose manifest is there but cannot be used: it cannot be
 // read, is not whole, belongs to another set, is of a newer format, or is not
@@ -64,7 +69,8 @@ func Scan(ctx context.Context, sink remote.RemoteSink, opts *ScanOptions) (*Inve
 		return nil, err
 	}
 	found := make([]finding, len(places))
-	inParallel(scanJobs, len(places), func(i int) { found[i] = look(ctx, sink, places[i], opts.Trust) })
+	s := &scanner{sink: sink, trust: opts.Trust}
+	inParallel(scanJobs, len(places), func(i int) { found[i] = s.look(ctx, places[i]) })
 	inv := newInventory(found)
 	if err := inv.scanHolds(ctx, sink, holdFolder, opts.Trust); err != nil {
 		return nil, err
@@ -169,17 +175,24 @@ type finding struct {
 	stray   *Stray
 }
 
-func look(ctx context.Context, sink remote.RemoteSink, at place, trust []ed25519.PublicKey) finding {
-	set, err := read(ctx, sink, at, trust)
+// scanner reads the manifests of one sink.
+type scanner struct {
+	sink  remote.RemoteSink
+	trust []ed25519.PublicKey
+	large sync.Mutex // held over one that is not of ordinary size
+}
+
+func (s *scanner) look(ctx context.Context, at place) finding {
+	set, err := s.read(ctx, at)
 	if errors.Is(err, fs.ErrNotExist) {
 		var stray *Stray
 		var committed bool
-		stray, committed, err = measure(ctx, sink, at)
+		stray, committed, err = measure(ctx, s.sink, at)
 		if err == nil && !committed {
 			return finding{stray: stray}
 		}
 		if committed {
-			set, err = read(ctx, sink, at, trust) // the run ended while we looked
+			set, err = s.read(ctx, at) // the run ended while we looked
 		}
 	}
 	if err != nil {
@@ -189,13 +202,23 @@ func look(ctx context.Context, sink remote.RemoteSink, at place, trust []ed25519
 }
 
 // read reads the manifest of one set.
-func read(ctx context.Context, sink remote.RemoteSink, at place, trust []ed25519.PublicKey) (*Manifest, error) {
-	b, err := readSmall(ctx, sink, at.path(Name), MaxSize)
+func (s *scanner) read(ctx context.Context, at place) (*Manifest, error) {
+	r, err := s.sink.Get(ctx, at.path(Name))
 	if err != nil {
 		return nil, err
 	}
-	if len(trust) > 0 {
-		if err := checkSeal(ctx, sink, at, b, trust); err != nil {
+	defer r.Close()
+	b, err := io.ReadAll(io.LimitReader(r, ordinary))
+	if len(b) == ordinary {
+		s.large.Lock()
+		defer s.large.Unlock()
+		b, err = io.ReadAll(io.LimitReader(io.MultiReader(bytes.NewReader(b), r), MaxSize+1))
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(s.trust) > 0 {
+		if err := checkSeal(ctx, s.sink, at, b, s.trust); err != nil {
 			return nil, err
 		}
 	}

@@ -62,7 +62,7 @@ func CheckSeal(ctx context.Context, sink remote.RemoteSink, m *Manifest, trust [
 	if err != nil {
 		return err
 	}
-	sealed, err := read(ctx, sink, place{m.prefix, m.ID}, trust)
+	sealed, err := (&scanner{sink: sink, trust: trust}).read(ctx, place{m.prefix, m.ID})
 	if err != nil {
 		return err
 	}
