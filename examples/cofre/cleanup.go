@@ -23,6 +23,7 @@ type cleanupCommand struct {
 	Jobs   uint  `placeholder:"N" help:"Requests to send to a sink at a time. By default 4."`
 	policy
 	trust
+	lock
 }
 
 // policy is the flags of a retention.RetentionPolicy.
@@ -111,10 +112,15 @@ Examples:
   cofre cleanup --keep-full 7d --keep-full-weekly 5 --keep-full-monthly 12 --time-zone America/Sao_Paulo`
 }
 
-func (u *cleanupCommand) Run(ctx context.Context, c *console) error {
+func (u *cleanupCommand) Run(ctx context.Context, c *console, p profile) error {
 	if err := u.check(); err != nil {
 		return err
 	}
+	unlock, err := u.take("cleanup", p)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	keys, err := u.keys()
 	if err != nil {
 		return err

@@ -15,7 +15,8 @@ const description = `Back up PostgreSQL databases, prove the backups, restore th
   cofre doctor  --sink gs://backups/app
 
 Every flag can be an environment variable instead: --db is COFRE_DB. Of flags that
-may be repeated one variable holds all, between semicolons. What a database's URL
+may be repeated one variable holds all, between semicolons. And every flag can be a
+key of a configuration file: db = "postgresql://...", for --profile NAME below [NAME]. What a database's URL
 leaves out comes from the PG* variables, ~/.pgpass and the service file; the
 credentials of an object store from its provider's usual environment and files.
 
@@ -35,15 +36,18 @@ type grammar struct {
 	Release releaseCommand `cmd:"" help:"Take a hold away."`
 	Doctor  doctorCommand  `cmd:"" help:"Try a sink out: credentials, network, and what the store honours."`
 
-	JSON bool `name:"json" help:"Print one JSON document on stdout, and nothing else there."`
+	Config  file    `placeholder:"FILE" file:"no" help:"TOML file of flags. By default /etc/cofre.toml, if it is there."`
+	Profile profile `placeholder:"NAME" file:"no" help:"The table of that file to use: [NAME]."`
+	JSON    bool    `name:"json" file:"no" help:"Print one JSON document on stdout, and nothing else there."`
 }
 
-func newParser() (*kong.Kong, error) {
+func newParser(c *console) (*kong.Kong, error) {
 	return kong.New(&grammar{},
 		kong.Name("cofre"),
 		kong.Description(description),
 		kong.DefaultEnvars("COFRE"),
 		documentedPolicy(),
+		kong.Bind(c),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoAppDescFormat: true}),
 	)
 }

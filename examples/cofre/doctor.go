@@ -17,7 +17,7 @@ import (
 )
 
 type doctorCommand struct {
-	Sink        sink     `required:"" placeholder:"PATH|URL" help:"The sink to try out: a folder, s3://bucket/prefix, gs://... or azblob://..."`
+	Sink        sinks    `required:"" placeholder:"PATH|URL" help:"The sink to try out: a folder, s3://bucket/prefix, gs://... or azblob://... Of several the first."`
 	LargeObject byteSize `default:"20MiB" placeholder:"SIZE" help:"How large the largest object is that is stored and read back. By default 20MiB, which is sent in parts."`
 }
 
@@ -39,7 +39,7 @@ Examples:
 }
 
 func (d *doctorCommand) Run(ctx context.Context, c *console) (err error) {
-	base, err := d.Sink.open(ctx, false)
+	base, err := d.Sink[0].open(ctx, false)
 	if err != nil {
 		return err
 	}
@@ -47,13 +47,13 @@ func (d *doctorCommand) Run(ctx context.Context, c *console) (err error) {
 	if err != nil {
 		return fmt.Errorf("the sink cannot be read: %w", err)
 	}
-	r := &doctorResult{Sink: d.Sink.String(), Backups: len(inv.Sets)}
+	r := &doctorResult{Sink: d.Sink[0].String(), Backups: len(inv.Sets)}
 	c.result = r
 	report, stop := c.follow()
 	defer stop()
 	report(step{phase: "testing"})
 
-	trial := d.Sink.below("cofre-doctor-" + strings.ToLower(rand.Text()))
+	trial := d.Sink[0].below("cofre-doctor-" + strings.ToLower(rand.Text()))
 	defer func() { err = errors.Join(err, trial.remove()) }()
 	s, err := trial.open(ctx, true)
 	if err == nil {

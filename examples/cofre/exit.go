@@ -38,7 +38,7 @@ func exitCode(err error) int {
 		return exitDamaged
 	case is[*backup.SuspectError](err):
 		return exitSuspect
-	case errors.Is(err, backup.ErrBusy), errors.Is(err, restore.ErrBusy):
+	case errors.Is(err, backup.ErrBusy), errors.Is(err, restore.ErrBusy), errors.Is(err, errLocked):
 		return exitBusy
 	}
 	if stopped := (*stopError)(nil); errors.As(err, &stopped) {

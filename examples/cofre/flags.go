@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/alecthomas/kong"
 	"github.com/dustin/go-humanize"
 
 	"github.com/assist-move-assist/pgcofre/backup"
@@ -26,11 +27,24 @@ type (
 	files      = list[file, *file]
 )
 
-// UnmarshalText adds what the text holds.
-func (l *list[T, P]) UnmarshalText(text []byte) error {
-	for _, part := range strings.Split(string(text), ";") {
+// Decode adds what a text holds, or an array in the configuration file.
+func (l *list[T, P]) Decode(ctx *kong.DecodeContext) error {
+	token, err := ctx.Scan.PopValue("value")
+	if err != nil {
+		return err
+	}
+	parts, isArray := token.Value.([]any)
+	if !isArray {
+		for part := range strings.SplitSeq(token.String(), ";") {
+			parts = append(parts, part)
+		}
+	}
+	if len(parts) == 0 {
+		return errors.New("is empty")
+	}
+	for _, part := range parts {
 		var item T
-		if err := P(&item).UnmarshalText([]byte(part)); err != nil {
+		if err := P(&item).UnmarshalText([]byte(fmt.Sprint(part))); err != nil {
 			return err
 		}
 		*l = append(*l, item)

@@ -30,6 +30,8 @@ type fullCommand struct {
 	ExcludeTable  []string `sep:";" placeholder:"PATTERN" help:"Leave out tables, as auth.* or public.log_????."`
 	ExcludeObject []string `sep:";" placeholder:"NAME" help:"Leave out an object of a kind that cannot be backed up, by the name in the error that says so."`
 	Export        []export `sep:"none" placeholder:"NAME=SQL" help:"Add the result of a query as CSV, from the same snapshot. Repeat for more."`
+
+	lock
 }
 
 func (*fullCommand) Help() string {
@@ -65,7 +67,12 @@ func (f *fullCommand) Validate() error {
 	return nil
 }
 
-func (f *fullCommand) Run(ctx context.Context, c *console) error {
+func (f *fullCommand) Run(ctx context.Context, c *console, p profile) error {
+	unlock, err := f.take("full", p)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	opts := &backup.Options{
 		Compression: string(f.Compress), MinSize: int64(f.MinSize), MinCopies: int(f.MinCopies), Rate: int64(f.Rate), Logger: c.log,
 	}

@@ -31,7 +31,7 @@ func run(args []string) int {
 
 // command parses the arguments and runs the command that they name.
 func command(ctx context.Context, c *console, args []string) (name string, err error) {
-	parser, err := newParser()
+	parser, err := newParser(c)
 	if err != nil {
 		return "", err
 	}
@@ -41,7 +41,7 @@ func command(ctx context.Context, c *console, args []string) (name string, err e
 	}
 	warnOfPasswords(c, parsed)
 	parsed.BindTo(ctx, (*context.Context)(nil))
-	err = parsed.Run(c)
+	err = parsed.Run()
 	if is[*restore.IdentityError](err) {
 		err = fmt.Errorf("%w: give its file with --identity", err)
 	}
@@ -51,7 +51,7 @@ func command(ctx context.Context, c *console, args []string) (name string, err e
 // warnOfPasswords tells of passwords that everybody on the machine may read.
 func warnOfPasswords(c *console, parsed *kong.Context) {
 	for _, p := range parsed.Path {
-		if p.Flag == nil {
+		if p.Flag == nil || p.Resolved {
 			continue
 		}
 		if d, ok := p.Flag.Target.Addr().Interface().(*database); ok && d.password {

@@ -16,7 +16,7 @@ import (
 type restoreCommand struct {
 	choice
 	To      database `required:"" placeholder:"URL" help:"The database to restore into. It is created, or it is empty."`
-	Confirm string   `placeholder:"NAME" help:"The name of that database once more. On a terminal it is asked for."`
+	Confirm string   `file:"no" placeholder:"NAME" help:"The name of that database once more. On a terminal it is asked for."`
 
 	Jobs         uint              `placeholder:"N" help:"Tables and indexes to work on at a time. By default the number of CPUs, at least 2."`
 	NoOwner      bool              `help:"Everything belongs to the role that restores."`

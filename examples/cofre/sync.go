@@ -20,6 +20,7 @@ type syncCommand struct {
 	Checksum bool `help:"Read what is there already and compare its checksums, instead of names and sizes alone."`
 	Jobs     uint `placeholder:"N" help:"Objects to copy at a time. By default 4."`
 	trust
+	lock
 }
 
 func (*syncCommand) Help() string {
@@ -37,7 +38,12 @@ Examples:
   cofre sync --by-month --delete /var/backups/app gs://backups/app`
 }
 
-func (s *syncCommand) Run(ctx context.Context, c *console) error {
+func (s *syncCommand) Run(ctx context.Context, c *console, p profile) error {
+	unlock, err := s.take("sync", p)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	keys, err := s.keys()
 	if err != nil {
 		return err
