@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -229,6 +227,5 @@ func mayPass(err error) bool {
 		return true
 	}
 	var sink *sinkError
-	return errors.As(err, &sink) && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.ENOSPC) &&
-		!errors.Is(err, syscall.EROFS) && !errors.Is(err, syscall.EDQUOT) && !errors.Is(err, fs.ErrInvalid) && !errors.Is(err, remote.ErrNoStore)
+	return errors.As(err, &sink) && !remote.IsLasting(err)
 }

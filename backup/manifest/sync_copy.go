@@ -276,7 +276,7 @@ func (s *syncer) try(ctx context.Context, f func() error) error {
 // isFinal tells whether another attempt would end alike.
 func isFinal(err error) bool {
 	var damage *DamageError
-	return errors.As(err, &damage) || errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrInvalid) || errors.Is(err, remote.ErrNoStore)
+	return errors.As(err, &damage) || remote.IsLasting(err)
 }
 
 // at says on which side an error came up.

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"iter"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -198,6 +199,7 @@ func TestSyncRetries(t *testing.T) {
 		"lost":    {errors.New("connection lost"), 4, 6200 * time.Millisecond},
 		"refused": {fmt.Errorf("store: %w", fs.ErrPermission), 1, 0},
 		"invalid": {fmt.Errorf("store: %w", fs.ErrInvalid), 1, 0},
+		"full":    {&fs.PathError{Op: "write", Path: "a", Err: syscall.ENOSPC}, 1, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
