@@ -1,11 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
+	"github.com/assist-move-assist/pgcofre/backup/manifest"
 	"github.com/assist-move-assist/pgcofre/internal/oracle"
+	"github.com/assist-move-assist/pgcofre/remote"
 )
 
 // TestDamage: whichever object of a set is damaged, and however, verify says
@@ -48,4 +53,33 @@ func TestDamage(t *testing.T) {
 		}
 	}
 	cofre(t, exitDone, "verify", "--sink", sink, "full/")
+}
+
+// TestShowOfHostileManifest: what somebody wrote into a manifest does not move
+// the terminal's cursor.
+func TestShowOfHostileManifest(t *testing.T) {
+	t.Parallel()
+	const escape = "\x1b[2J"
+	at := time.Date(2025, 8, 8, 2, 0, 0, 0, time.UTC)
+	m := &manifest.Manifest{
+		Format: manifest.FormatVersion, ID: manifest.NewID(manifest.Configs, at), Source: "app",
+		Kind: manifest.Configs, Scope: manifest.Whole, Purpose: manifest.Backup, Start: at, End: at, DataTime: at,
+		Suspect: []string{escape}, Producer: escape, Database: &manifest.Database{Name: escape, LSN: escape},
+	}
+	text, err := m.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sink, err := remote.NewDir(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sink.Put(t.Context(), m.ID+"/"+manifest.Name, bytes.NewReader(text), nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"show", m.ID}, {"list"}} {
+		if out := cofre(t, exitDone, append(args, "--sink", sink.String())...); strings.Contains(out, "\x1b") {
+			t.Errorf("cofre %s printed %q", args[0], out)
+		}
+	}
 }

@@ -67,7 +67,7 @@ func (r *showResult) writeText(w io.Writer) error {
 	line("Backup", "%s", s.ID)
 	line("State", "%s", s.State)
 	for _, why := range s.Suspect {
-		line("", "%s", why)
+		line("", "%s", plain(why))
 	}
 	if r.Proof != nil {
 		line("Tested", "%s (%s)", r.Proof, r.Proof.Method)
@@ -83,7 +83,7 @@ func (r *showResult) writeText(w io.Writer) error {
 		if d.Standby {
 			where = "standby"
 		}
-		line("Database", "%s, PostgreSQL %d.%d, %s, at %s", plain(d.Name), d.ServerVersion/10000, d.ServerVersion%10000, where, d.LSN)
+		line("Database", "%s, PostgreSQL %d.%d, %s, at %s", plain(d.Name), d.ServerVersion/10000, d.ServerVersion%10000, where, plain(d.LSN))
 	}
 	line("Size", "%s in %s, %s before compression", size(s.Size), count(s.Objects, "object", "objects"), size(s.RawSize))
 	line("Took", "%s", duration(s.End.Sub(s.Start)))
@@ -106,7 +106,7 @@ func writeContents(w io.Writer, c *manifest.Contents) {
 	}
 	fmt.Fprintf(w, "%s, %s\n", count(int64(len(c.Sequences)), "sequence", "sequences"), count(c.LargeObjects.Count, "large object", "large objects"))
 	section(w, "Extensions", c.Extensions, func(x manifest.Extension) string { return plain(x.Name) + "\t" + plain(x.Version) })
-	section(w, "Exports", c.Exports, func(x manifest.Export) string { return x.Object + "\t" + count(x.Rows, "row", "rows") })
+	section(w, "Exports", c.Exports, func(x manifest.Export) string { return plain(x.Object) + "\t" + count(x.Rows, "row", "rows") })
 	section(w, "Left out", c.Excluded, func(x manifest.Exclusion) string {
 		return plain(x.Kind+" "+x.Name) + "\t" + plain(x.Reason)
 	})
