@@ -19,6 +19,11 @@
 //   - [github.com/assist-move-assist/pgcofre/verify/scratch]: throw-away servers
 //     and databases to restore into.
 //
+// To delete what is too old:
+//
+//   - [github.com/assist-move-assist/pgcofre/retention]: a RetentionPolicy says
+//     what to keep, Clean deletes the rest.
+//
 // To read what is stored:
 //
 //   - [github.com/assist-move-assist/pgcofre/backup/manifest]: which backups
