@@ -154,22 +154,22 @@ type holdResult struct {
 // holdLine is one sink.
 type holdLine struct {
 	Sink  string `json:"sink"`
-	Done  bool   `json:"done"` // false where the sink does not have it
+	Done  bool   `json:"done"` // false where there was nothing to hold or release
 	Error string `json:"error,omitempty"`
 }
 
 func (r *holdResult) writeText(w io.Writer) error {
-	what := "released"
+	done, not := "released", "held"
 	if r.Reason != "" {
-		what = "held"
+		done, not = "held", "there"
 	}
 	for _, s := range r.Sinks {
 		switch {
 		case s.Error != "": // which the error tells
 		case s.Done:
-			fmt.Fprintf(w, "%s is %s in %s.\n", r.Set, what, plain(s.Sink))
+			fmt.Fprintf(w, "%s is %s in %s.\n", r.Set, done, plain(s.Sink))
 		default:
-			fmt.Fprintf(w, "%s is not in %s, where nothing was done.\n", r.Set, plain(s.Sink))
+			fmt.Fprintf(w, "%s is not %s in %s.\n", r.Set, not, plain(s.Sink))
 		}
 	}
 	return nil

@@ -61,6 +61,7 @@ func runScripts(t *testing.T, srv *scratch.Server, dir string, vars ...string) {
 			env.Setenv("TARGET", config.Database+"_restored")
 			env.Setenv("PASSWORD", config.Password)
 			env.Setenv("PGSSLMODE", "disable")
+			env.Setenv("COFRE_CONFIG", os.DevNull) // not that of this machine
 			env.Vars = append(env.Vars, vars...)
 			env.Values[theTest{}] = tb
 			return nil

@@ -48,7 +48,8 @@ func store(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv("NOWHERE", strings.Replace(url, bucket, bucket+"-not", 1))
 }
 
-// s3Bucket lets the user USER_KEY, USER_SECRET read it as well.
+// s3Bucket lets the user USER_KEY, USER_SECRET read it as well and, in another
+// folder, KEPT, write to and delete from state/ alone.
 func s3Bucket(t testing.TB, ts *testscript.TestScript, bucket string) (string, error) {
 	s := oracle.S3(t)
 	for name, value := range map[string]string{
@@ -64,10 +65,13 @@ func s3Bucket(t testing.TB, ts *testscript.TestScript, bucket string) (string, e
 	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &bucket}); err != nil {
 		return "", err
 	}
-	policy := fmt.Sprintf(`{"Statement": [{"Effect": "Allow", "Principal": {"AWS": [%q]}, "Action": ["s3:ListBucket", "s3:GetObject"],
-		"Resource": ["arn:aws:s3:::%[2]s", "arn:aws:s3:::%[2]s/*"]}]}`, s.UserKey, bucket)
+	policy := fmt.Sprintf(`{"Statement": [{"Effect": "Allow", "Principal": {"AWS": [%q]}, "Action": ["s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:GetObject"],
+		"Resource": ["arn:aws:s3:::%[2]s", "arn:aws:s3:::%[2]s/*"]},
+		{"Effect": "Allow", "Principal": {"AWS": [%[1]q]}, "Action": ["s3:PutObject", "s3:DeleteObject"], "Resource": ["arn:aws:s3:::%[2]s/kept/state/*"]}]}`, s.UserKey, bucket)
 	_, err := client.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: &bucket, Policy: &policy})
-	return fmt.Sprintf("s3://%s/app?endpoint=%s&region=%s&path_style=1", bucket, s.URL, s.Region), err
+	url := fmt.Sprintf("s3://%s/app?endpoint=%s&region=%s&path_style=1", bucket, s.URL, s.Region)
+	ts.Setenv("KEPT", strings.Replace(url, "/app?", "/kept?", 1))
+	return url, err
 }
 
 func gcsBucket(t testing.TB, _ *testscript.TestScript, bucket string) (string, error) {
