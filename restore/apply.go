@@ -20,8 +20,9 @@ type Result struct {
 	Database string        `json:"database"`
 	Tables   int           `json:"tables"`
 	Rows     int64         `json:"rows"`
-	Bytes    int64         `json:"bytes"` // read from the set, before compression
-	Took     time.Duration `json:"took"`  // nanoseconds
+	Bytes    int64         `json:"bytes"`            // read from the set, before compression
+	Took     time.Duration `json:"took"`             // nanoseconds
+	Safety   string        `json:"safety,omitempty"` // the safety backup that was taken; "" for none
 	Notes    []string      `json:"notes,omitempty"`
 }
 
@@ -34,11 +35,23 @@ type Result struct {
 // and must be emptied before the next try. Roles that it created stay.
 // Cancelling ctx ends every backend.
 //
-// Other errors: [*MissingError], [*NotEmptyError], [*manifest.DamageError],
-// [ErrBusy], and what connecting returns.
+// A restore in place (see [Options.Replace]) first asks Options.Confirm, then
+// keeps writers away from the tables that it replaces and takes a safety backup
+// of all that it will change. What was there is dropped, and the schema created
+// anew, in one transaction. If it fails up to there, nothing has changed; if it
+// fails later or dies, the database is incomplete, and marked so until another
+// restore ends well. An error after the safety backup is a [*ReplaceError],
+// which names it. Backups of the database are refused until the end.
+//
+// Other errors: [*MissingError], [*RefusedError], [*NotEmptyError],
+// [*manifest.DamageError], [ErrBusy], what Options.Confirm returns, and what
+// connecting returns.
 func (p *Plan) Apply(ctx context.Context) (*Result, error) {
 	if p.applied {
 		return nil, errApplied
+	}
+	if p.Replace != nil && p.opts.Confirm == nil {
+		return nil, errNoConfirm
 	}
 	if err := p.Missing(); err != nil {
 		return nil, err
@@ -60,31 +73,30 @@ func (p *Plan) Apply(ctx context.Context) (*Result, error) {
 	}
 	if err := a.all(ctx, admin); err != nil {
 		a.abandon(ctx, admin)
-		return nil, err
+		return nil, a.failed(err)
 	}
 	a.meter.finish()
 	return &Result{
 		Set: p.Set, Database: p.Database, Tables: p.Tables, Rows: a.meter.rows(), Bytes: p.RawBytes,
-		Took: a.meter.elapsed(), Notes: append(p.Notes, a.notes...),
+		Took: a.meter.elapsed(), Safety: a.safety, Notes: append(p.Notes, a.notes...),
 	}, nil
 }
 
 // all does the restore, step by step.
 func (a *apply) all(ctx context.Context, admin *pgx.Conn) error {
+	if err := a.confirmed(ctx); err != nil {
+		return err
+	}
 	if a.opts.CreateRoles {
 		if err := a.createRoles(ctx, admin); err != nil {
 			return err
 		}
 	}
-	if a.target.create {
-		if err := a.createDatabase(ctx, admin); err != nil {
-			return err
-		}
-	} else if err := a.target.checkEmpty(ctx, admin, a.contents.Settings.Encoding, a.ownSchemas()); err != nil {
-		return err // filled since the plan was made
+	if err := a.prepare(ctx, admin); err != nil {
+		return err
 	}
 	if err := a.fill(ctx); err != nil {
-		if !a.target.create {
+		if !a.target.create && a.Replace == nil {
 			a.log.Warn("the target keeps what was restored so far: empty it, or drop and create it, before the next try", "database", a.Database)
 		}
 		return err
@@ -98,7 +110,19 @@ func (a *apply) all(ctx context.Context, admin *pgx.Conn) error {
 	return a.target.promote(ctx, admin)
 }
 
-// fill restores everything inside the database.
+// prepare makes the place that is then filled.
+func (a *apply) prepare(ctx context.Context, admin *pgx.Conn) error {
+	switch {
+	case a.target.create:
+		return a.createDatabase(ctx, admin)
+	case a.Replace != nil:
+		return a.inPlace(ctx, admin)
+	}
+	return a.target.checkEmpty(ctx, admin, a.ownSchemas()) // since the plan was made
+}
+
+// fill restores everything inside the database, or what follows the schema
+// where that was replaced.
 func (a *apply) fill(ctx context.Context) error {
 	workers, err := a.connect(ctx)
 	defer func() {
@@ -113,10 +137,12 @@ func (a *apply) fill(ctx context.Context) error {
 	if err := a.quietEventTriggers(ctx, workers); err != nil {
 		return err
 	}
-	a.meter.phase("schema")
 	later := a.later()
-	if err := a.serial(ctx, first, func(e *toc.Entry) bool { return e.Pass() == toc.PassMain && !later[e] }); err != nil {
-		return err
+	if a.Replace == nil {
+		a.meter.phase("schema")
+		if err := a.serial(ctx, first, func(e *toc.Entry) bool { return e.Pass() == toc.PassMain && !later[e] }); err != nil {
+			return err
+		}
 	}
 	a.meter.phase("data and indexes")
 	nodes, err := a.graph(later)
@@ -143,7 +169,7 @@ func (a *apply) fill(ctx context.Context) error {
 	if _, err := first.conn.Exec(ctx, "ANALYZE"); err != nil {
 		return fmt.Errorf("analyzing: %w", err)
 	}
-	return nil
+	return first.finish(ctx)
 }
 
 // later are the entries for the parallel part: rows, what comes after them, and
@@ -164,7 +190,7 @@ func (a *apply) later() map[*toc.Entry]bool {
 // serial runs the chosen entries one after the other, in the archive's order.
 func (a *apply) serial(ctx context.Context, w *worker, choose func(*toc.Entry) bool) error {
 	for _, e := range a.archive.Entries {
-		if !a.wanted(e) || e.IsDatabase() || !choose(e) {
+		if !a.wanted(e) || a.leaves(e) || e.IsDatabase() || !choose(e) {
 			continue
 		}
 		if err := w.entry(ctx, e); err != nil {

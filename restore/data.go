@@ -32,7 +32,7 @@ func (a *apply) graph(later map[*toc.Entry]bool) ([]*node, error) {
 		if e.Desc == "TABLE" {
 			tables[e.DumpID] = true
 		}
-		if !later[e] || !a.wanted(e) || e.IsDatabase() {
+		if !later[e] || !a.wanted(e) || a.leaves(e) || e.IsDatabase() {
 			continue
 		}
 		n := &node{order: i}

@@ -4,18 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/dustin/go-humanize"
-	"github.com/dustin/go-humanize/english"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/assist-move-assist/pgcofre/backup/manifest"
 	"github.com/assist-move-assist/pgcofre/backup/toc"
+	"github.com/assist-move-assist/pgcofre/internal/pgsession"
 	"github.com/assist-move-assist/pgcofre/internal/proof"
 )
 
@@ -39,12 +37,18 @@ type Plan struct {
 	Excluded          []manifest.Exclusion    `json:"excluded,omitempty"`      // what the backup left out
 	Notes             []string                `json:"notes,omitempty"`
 
+	// Replace says what a restore in place does to what is there; nil unless it
+	// is one.
+	Replace *Replacement `json:"replace,omitempty"`
+
 	restorer *Restorer
 	opts     Options
 	set      proof.Set
 	contents *manifest.Contents
 	archive  *toc.Archive
 	target   *target
+	survey   *survey // of a target that is restored into in place
+	undo     *undo   // what a rollback undoes
 	applied  bool
 }
 
@@ -75,11 +79,17 @@ func (e *NotEmptyError) Error() string {
 }
 
 // Plan reads the set's tables of contents and looks at the target. It changes
-// nothing. What is missing on the target is in the plan, and Apply refuses it.
+// nothing. What is missing on the target, and what a restore in place may not
+// replace, is in the plan, and Apply refuses it.
 //
 // Errors: [*manifest.SealError], [*IdentityError], [*manifest.DamageError],
-// [*NotEmptyError], and what the sink and connecting return.
+// [*NotEmptyError], with Replace [ErrBusy] while a backup of the target runs,
+// and what the sink and connecting return.
 func (r *Restorer) Plan(ctx context.Context, set *manifest.Manifest, opts *Options) (*Plan, error) {
+	return r.plan(ctx, set, opts, false)
+}
+
+func (r *Restorer) plan(ctx context.Context, set *manifest.Manifest, opts *Options, rollback bool) (*Plan, error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
@@ -103,6 +113,11 @@ func (r *Restorer) Plan(ctx context.Context, set *manifest.Manifest, opts *Optio
 	if bad := proof.CheckArchive(set, p.contents, p.archive); len(bad) > 0 {
 		return nil, bad[0]
 	}
+	if rollback {
+		if err := p.toUndo(ctx); err != nil {
+			return nil, err
+		}
+	}
 	p.describe()
 	conn, t, err := openTarget(ctx, r.Target)
 	if err != nil {
@@ -110,7 +125,10 @@ func (r *Restorer) Plan(ctx context.Context, set *manifest.Manifest, opts *Optio
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	p.target, p.Create = t, t.create
-	return p, p.look(ctx, conn)
+	if err := p.look(ctx, conn); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // describe fills in what the set alone says.
@@ -144,7 +162,7 @@ func (p *Plan) look(ctx context.Context, conn *pgx.Conn) error {
 			v/10000, p.set.Database.ServerVersion/10000))
 	}
 	if !p.target.create {
-		if err := p.target.checkEmpty(ctx, conn, p.contents.Settings.Encoding, p.ownSchemas()); err != nil {
+		if err := p.lookInside(ctx, conn); err != nil {
 			return err
 		}
 	}
@@ -168,6 +186,35 @@ func (p *Plan) look(ctx context.Context, conn *pgx.Conn) error {
 			p.MissingExtensions = append(p.MissingExtensions, x.Name)
 		}
 	}
+	return nil
+}
+
+// lookInside looks at what a target holds that exists.
+func (p *Plan) lookInside(ctx context.Context, conn *pgx.Conn) error {
+	if err := p.target.checkEncoding(ctx, conn, p.contents.Settings.Encoding); err != nil {
+		return err
+	}
+	if !p.opts.Replace {
+		return p.target.checkEmpty(ctx, conn, p.ownSchemas())
+	}
+	if err := p.restorer.checkSafety(p.set.Manifest); err != nil {
+		return err
+	}
+	if err := pgsession.CheckLock(ctx, conn, pgsession.BackupLock); err != nil {
+		return err
+	}
+	if err := p.lookAtOrigin(ctx, conn); err != nil {
+		return err
+	}
+	tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback(context.WithoutCancel(ctx))
+	if p.survey, err = p.surveyTarget(ctx, conn); err != nil {
+		return err
+	}
+	p.Replace = &p.survey.Replacement
 	return nil
 }
 
@@ -260,61 +307,24 @@ func (p *Plan) wanted(e *toc.Entry) bool {
 	return p.Create || !e.IsDatabase()
 }
 
-// Missing is nil when nothing stands in the way, else a *MissingError.
+// Missing is nil when nothing stands in the way, else a *MissingError, a
+// *RefusedError or both.
 func (p *Plan) Missing() error {
+	var errs []error
 	e := &MissingError{Extensions: p.MissingExtensions}
 	if !p.opts.CreateRoles {
 		e.Roles = p.MissingRoles
 	}
-	if len(e.Roles)+len(e.Extensions) == 0 {
-		return nil
+	if len(e.Roles)+len(e.Extensions) > 0 {
+		errs = append(errs, e)
 	}
-	return e
-}
-
-// WriteText writes the plan for a person.
-func (p *Plan) WriteText(w io.Writer) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "Set %s of %s, data of %s\n", p.Set, p.Source, p.DataTime.Format(time.RFC3339))
-	if p.Create {
-		fmt.Fprintf(&b, "Creates database %q and restores into it:\n", p.Database)
-	} else {
-		fmt.Fprintf(&b, "Restores into the empty database %q:\n", p.Database)
+	if p.Replace != nil && len(p.Replace.Refused) > 0 {
+		errs = append(errs, &RefusedError{p.Database, p.Replace.Refused})
 	}
-	fmt.Fprintf(&b, "  %s, %s, %s (%s to read from the sink)\n", english.Plural(p.Tables, "table", ""),
-		english.Plural(int(p.Rows), "row", ""), humanize.IBytes(uint64(p.RawBytes)), humanize.IBytes(uint64(p.ReadBytes)))
-	list := func(title string, items []string) {
-		if len(items) > 0 {
-			fmt.Fprintf(&b, "%s:\n  %s\n", title, strings.Join(items, "\n  "))
-		}
+	if len(errs) == 1 {
+		return errs[0]
 	}
-	if p.opts.CreateRoles {
-		list("Roles that it creates, without the right to log in", p.MissingRoles)
-	} else {
-		list("Roles that do not exist on the target", p.MissingRoles)
-	}
-	list("Extensions that the server does not have", p.MissingExtensions)
-	var pre, excluded []string
-	for _, q := range p.Prerequisites {
-		pre = append(pre, fmt.Sprintf("%s %s, needed by %s", q.Kind, q.Name, q.NeededBy))
-	}
-	for _, x := range p.Excluded {
-		excluded = append(excluded, fmt.Sprintf("%s %s: %s", x.Kind, x.Name, x.Reason))
-	}
-	list("Must exist on the target already", pre)
-	list("Not in the backup", excluded)
-	list("Note", p.Notes)
-	b.WriteString("It runs the SQL that is in the archive, with the rights of the role that restores.\n")
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
-// WriteSQL writes every statement of the schema that Apply will run, before
-// roles are mapped.
-func (p *Plan) WriteSQL(w io.Writer) error {
-	return toc.WriteSQL(w, p.archive, &toc.SQLOptions{
-		Major: min(p.target.version/10000, toc.NewestMajor), Create: p.Create, NoOwner: p.opts.NoOwner, NoPrivileges: p.opts.NoPrivileges,
-	})
+	return errors.Join(errs...)
 }
 
 var errApplied = errors.New("restore: the plan was applied already; make a new one")

@@ -11,6 +11,7 @@ import (
 	"filippo.io/age"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/assist-move-assist/pgcofre/backup"
 	"github.com/assist-move-assist/pgcofre/backup/manifest"
 	"github.com/assist-move-assist/pgcofre/internal/proof"
 	"github.com/assist-move-assist/pgcofre/remote"
@@ -45,6 +46,17 @@ type Restorer struct {
 	// are not looked at.
 	Trust []ed25519.PublicKey
 
+	// Safety is where safety backups go, and where PlanRollback reads them.
+	// Default: Sink.
+	Safety remote.RemoteSink
+
+	// SafetyOptions say how safety backups are stored: compression, recipients,
+	// seal, copies. Purpose is set by the restore. nil stores them as
+	// backup.Run does by default, and is refused where the set that is restored
+	// is encrypted or Trust asks for seals. Nothing of a safety backup is
+	// compared with earlier ones unless ShrinkLimit is positive.
+	SafetyOptions *backup.Options
+
 	// Progress is called while a plan is applied, at most ten times a second
 	// and once at the end, from one goroutine at a time. It must not block.
 	Progress func(Progress)
@@ -72,6 +84,20 @@ type Options struct {
 	// CreateRoles creates the roles that are missing, without the right to
 	// log in; what they may do beyond the archive's grants is in globals.sql.
 	CreateRoles bool
+
+	// Replace restores into a database that exists and need not be empty: what
+	// the set holds is dropped there first and created anew, and all else stays
+	// as it is. See [Plan.Replace]. The role must own the database.
+	Replace bool
+
+	// Confirm is asked by Apply before the first change, where the restore
+	// replaces something; an error ends it. It must be there then, and may take
+	// its time: what changes meanwhile is noticed. See [Typed].
+	Confirm func(ctx context.Context, p *Plan) error
+
+	// LockTimeout bounds each wait for what others use of what is replaced. 0
+	// means one minute; a negative value waits for ever.
+	LockTimeout time.Duration
 }
 
 // Progress is a snapshot of a restore. Bytes are of the set's objects before

@@ -71,7 +71,7 @@ func sqlState(err error) string {
 // checkEmpty refuses a database that holds anything of a user's. What belongs
 // to extensions does not count: providers install some everywhere. Where
 // schemas are given, nothing counts that is in another one.
-func (t *target) checkEmpty(ctx context.Context, conn *pgx.Conn, encoding string, schemas []string) error {
+func (t *target) checkEmpty(ctx context.Context, conn *pgx.Conn, schemas []string) error {
 	rows, err := conn.Query(ctx, `
 		WITH mine AS (
 			SELECT 'pg_catalog.pg_class'::pg_catalog.regclass AS class, oid, relnamespace AS schema, 'relation ' || relname AS what
@@ -103,6 +103,11 @@ func (t *target) checkEmpty(ctx context.Context, conn *pgx.Conn, encoding string
 	if len(holds) > 0 {
 		return &NotEmptyError{Database: t.config.Database, Holds: holds}
 	}
+	return nil
+}
+
+// checkEncoding refuses a database that cannot hold the same texts.
+func (t *target) checkEncoding(ctx context.Context, conn *pgx.Conn, encoding string) error {
 	var have string
 	if err := conn.QueryRow(ctx, "SELECT pg_catalog.current_setting('server_encoding')").Scan(&have); err != nil {
 		return err

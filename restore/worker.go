@@ -26,6 +26,9 @@ type apply struct {
 	meter  *meter
 	loaded loaded
 	notes  []string
+
+	safety  string // the safety backup's ID, once it was taken
+	changed bool   // whether the target has changed since
 }
 
 // worker is one connection to the database that is filled.
@@ -142,6 +145,9 @@ func (a *apply) noteEventTriggers(names []string, why string) {
 	}
 	note := fmt.Sprintf("event triggers of the target stayed on while restoring, as %s; to keep them out of the next restore, ALTER EVENT TRIGGER ... DISABLE before it: %s",
 		why, strings.Join(names, ", "))
+	if slices.Contains(a.notes, note) {
+		return // of another connection
+	}
 	a.notes = append(a.notes, note)
 	a.log.Warn(note)
 }
@@ -159,7 +165,8 @@ func (w *worker) entry(ctx context.Context, e *toc.Entry) error {
 		return nil
 	}
 	for range deadlockTries {
-		if _, err = w.conn.PgConn().Exec(ctx, script).ReadAll(); sqlState(err) != deadlock {
+		_, err = w.conn.PgConn().Exec(ctx, script).ReadAll()
+		if sqlState(err) != deadlock || w.conn.PgConn().TxStatus() != 'I' {
 			break
 		}
 	}
@@ -169,8 +176,10 @@ func (w *worker) entry(ctx context.Context, e *toc.Entry) error {
 	return nil
 }
 
-// mapped is the entry with the roles of the target in place of the backup's.
+// mapped is the entry as it is run on this target: with its roles in place of
+// the backup's, and without creating a schema that is there.
 func (a *apply) mapped(e *toc.Entry) *toc.Entry {
+	e = a.kept(e)
 	if len(a.opts.Roles) == 0 {
 		return e
 	}

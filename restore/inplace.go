@@ -1,0 +1,329 @@
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/assist-move-assist/pgcofre/backup"
+	"github.com/assist-move-assist/pgcofre/backup/manifest"
+	"github.com/assist-move-assist/pgcofre/backup/toc"
+	"github.com/assist-move-assist/pgcofre/internal/pgsession"
+)
+
+// lockTimeout is the default of Options.LockTimeout.
+const lockTimeout = time.Minute
+
+// SQLSTATE codes of PostgreSQL's errcodes.txt.
+const (
+	lockNotAvailable    = "55P03"
+	outOfMemory         = "53200" // "out of shared memory": the lock table is full
+	dependentObjects    = "2BP01" // others depend on what is dropped, or it is part of another
+	inheritedConstraint = "42P16" // invalid_table_definition
+)
+
+// confirmed asks whether what the plan says is meant.
+func (a *apply) confirmed(ctx context.Context) error {
+	if a.Replace == nil || a.Replace.empty() {
+		return nil
+	}
+	return a.opts.Confirm(ctx, a.Plan)
+}
+
+// inPlace takes what the set holds out of the database and creates it anew,
+// without rows, in one transaction. From before the safety backup until its
+// commit, nobody else writes to the tables that go.
+func (a *apply) inPlace(ctx context.Context, admin *pgx.Conn) error {
+	conn, err := pgsession.Connect(ctx, a.target.config, a.settings())
+	if err != nil {
+		return err
+	}
+	w := a.worker(conn)
+	defer w.close()
+	if err := a.quietEventTriggers(ctx, []*worker{w}); err != nil {
+		return err
+	}
+	if _, err := conn.Exec(ctx, "BEGIN; SET LOCAL lock_timeout = "+pgsession.QuoteLiteral(a.opts.lockTimeout())); err != nil {
+		return err
+	}
+	if err := w.lockTables(ctx, a.survey, "EXCLUSIVE"); err != nil {
+		return err
+	}
+	now, err := a.sameAsPlanned(ctx, conn, a.survey)
+	if err != nil {
+		return err
+	}
+	a.survey = now
+	a.meter.phase("safety backup")
+	if a.safety, err = a.restorer.takeSafety(ctx, a.set.Manifest, now.undo(), now.chooseSafety); err != nil {
+		return err
+	}
+	if err := pgsession.TakeLock(ctx, admin, pgsession.BackupLock); err != nil {
+		return err
+	}
+	a.meter.phase("schema")
+	if err := w.replaceSchema(ctx); err != nil {
+		return err
+	}
+	if _, err := conn.Exec(ctx, "COMMIT"); err != nil {
+		a.changed = true // nobody knows
+		return err
+	}
+	a.changed = true
+	return nil
+}
+
+// sameAsPlanned looks at the target again, and refuses what was not planned.
+func (a *apply) sameAsPlanned(ctx context.Context, conn *pgx.Conn, planned *survey) (*survey, error) {
+	now, err := a.surveyTarget(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	if len(now.Refused) > 0 {
+		return nil, &RefusedError{a.Database, now.Refused}
+	}
+	return now, now.sameAs(planned)
+}
+
+// replaceSchema drops, creates and marks, within the transaction.
+func (w *worker) replaceSchema(ctx context.Context) error {
+	if err := w.lockTables(ctx, w.survey, "ACCESS EXCLUSIVE"); err != nil {
+		return err
+	}
+	now, err := w.sameAsPlanned(ctx, w.conn, w.survey)
+	if err != nil {
+		return err
+	}
+	if err := w.clean(ctx, now); err != nil {
+		return err
+	}
+	later := w.later()
+	if err := w.serial(ctx, w, func(e *toc.Entry) bool { return e.Pass() == toc.PassMain && !later[e] }); err != nil {
+		return err
+	}
+	return mark(ctx, w.conn, &Unfinished{Set: w.Set, Safety: w.safety, Since: time.Now().UTC().Truncate(time.Second)})
+}
+
+// lockTables locks the tables that go.
+func (w *worker) lockTables(ctx context.Context, s *survey, mode string) error {
+	var names []string
+	for _, e := range s.live.Entries {
+		if e.Desc == "TABLE" && s.goes(e) {
+			names = append(names, sqlName(e))
+		}
+	}
+	for batch := range slices.Chunk(names, 400) {
+		_, err := w.conn.Exec(ctx, "LOCK TABLE ONLY "+strings.Join(batch, ", ONLY ")+" IN "+mode+" MODE")
+		if err != nil {
+			return waiting(err, s)
+		}
+	}
+	return nil
+}
+
+// waiting says what a lock that was not got, or had no room, takes.
+func waiting(err error, s *survey) error {
+	switch sqlState(err) {
+	case lockNotAvailable:
+		return fmt.Errorf("waiting for those who use what is replaced (%s): end them, or allow a longer lock timeout: %w", strings.Join(s.Sessions, "; "), err)
+	case outOfMemory:
+		return fmt.Errorf("the server's lock table is full: raise max_locks_per_transaction and restart it, or restore into a new database: %w", err)
+	}
+	return err
+}
+
+// detail is what the server says beside its message: who depends on what.
+func detail(err error) string {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && pg.Detail != "" {
+		return " (" + strings.ReplaceAll(pg.Detail, "\n", "; ") + ")"
+	}
+	return ""
+}
+
+// clean drops what goes, and gives what stays in its place the privileges and
+// comments of something new. Nothing is dropped that the survey does not name:
+// DROP refuses where anything else depends on it.
+func (w *worker) clean(ctx context.Context, s *survey) error {
+	for _, sql := range s.shells {
+		if _, err := w.conn.Exec(ctx, sql); err != nil {
+			return fmt.Errorf("%s: %w", sql, waiting(err, s))
+		}
+	}
+	for _, e := range s.drops() {
+		if err := w.drop(ctx, s, e); err != nil {
+			return fmt.Errorf("dropping %v%s: %w", e, detail(err), waiting(err, s))
+		}
+	}
+	for _, t := range s.configTables() {
+		if err := w.emptyConfigTable(ctx, t); err != nil {
+			return err
+		}
+	}
+	_, err := w.conn.Exec(ctx, `SELECT pg_catalog.lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata
+		WHERE oid IN (SELECT b.oid::pg_catalog.oid FROM unnest($1::pg_catalog.int8[]) b(oid))`, s.blobs)
+	if err != nil {
+		return fmt.Errorf("removing %d large objects: %w", len(s.blobs), waiting(err, s))
+	}
+	return w.reset(ctx, s)
+}
+
+// drop drops one object. A part of a table that goes with it may be one that
+// cannot go alone, as the key of a partition cannot: then it is left to the
+// table. A type may be needed by its own functions: then they go together, once
+// it is seen again that nothing else depends on them.
+func (w *worker) drop(ctx context.Context, s *survey, e *toc.Entry) error {
+	o, r := objectOf(e)
+	sql := strings.TrimSpace(ifExists(e))
+	_, err := w.conn.PgConn().Exec(ctx, "SAVEPOINT object; "+sql+" RELEASE object").ReadAll()
+	switch state := sqlState(err); {
+	case state != dependentObjects && state != inheritedConstraint:
+		return err
+	case r == attached || r == inside:
+		_, err = w.conn.Exec(ctx, "ROLLBACK TO object")
+		return err
+	case o.Kind != "TYPE":
+		return err
+	}
+	if _, err := w.conn.Exec(ctx, "ROLLBACK TO object"); err != nil {
+		return err
+	}
+	if err := s.lookOutside(ctx, w.conn); err != nil {
+		return err
+	}
+	if len(s.Refused) > 0 {
+		return &RefusedError{w.Database, s.Refused}
+	}
+	_, err = w.conn.Exec(ctx, strings.TrimSuffix(sql, ";")+" CASCADE")
+	return err
+}
+
+// emptyConfigTable deletes the rows of an extension's table that the set brings
+// again. It may not exist yet.
+func (w *worker) emptyConfigTable(ctx context.Context, t *toc.Entry) error {
+	i := slices.IndexFunc(w.contents.Tables, func(c manifest.Table) bool {
+		return c.Schema == t.Namespace.String() && c.Name == t.Tag
+	})
+	if i < 0 {
+		return nil
+	}
+	var there bool
+	if err := w.conn.QueryRow(ctx, "SELECT pg_catalog.to_regclass($1) IS NOT NULL", sqlName(t)).Scan(&there); err != nil || !there {
+		return err
+	}
+	if _, err := w.conn.Exec(ctx, "DELETE FROM ONLY "+sqlName(t)+" "+w.contents.Tables[i].Filter); err != nil {
+		return fmt.Errorf("emptying %s: %w", sqlName(t), err)
+	}
+	return nil
+}
+
+// finish takes the mark away, when all else is done.
+func (w *worker) finish(ctx context.Context) error {
+	if w.Replace == nil {
+		return nil
+	}
+	return mark(ctx, w.conn, nil)
+}
+
+// undo is what the restore is about to change.
+func (s *survey) undo() *undo {
+	u := &undo{Set: s.plan.Set, Created: s.created}
+	for id := range s.gone {
+		u.Replaced = append(u.Replaced, id)
+	}
+	for _, e := range s.live.Entries {
+		if o, _ := objectOf(e); e.Desc == "USER MAPPING" && s.goes(e) {
+			u.Users = append(u.Users, o)
+		}
+	}
+	for _, e := range s.kept {
+		u.Replaced = append(u.Replaced, idOf(e))
+	}
+	for _, e := range s.resets {
+		u.Replaced = append(u.Replaced, idOf(e))
+	}
+	tables := map[object]bool{}
+	for _, t := range s.configTables() {
+		tables[object{Kind: t.Desc, Schema: t.Namespace.String(), Name: t.Tag}] = true
+	}
+	for _, e := range s.live.Entries { // which has their rows, and not the tables
+		if o, _ := objectOf(e); tables[o] {
+			u.Replaced = append(u.Replaced, catalogID{pgClass, e.OID})
+		}
+	}
+	slices.SortFunc(u.Replaced, func(a, b catalogID) int {
+		if a.Class != b.Class {
+			return int(int64(a.Class) - int64(b.Class))
+		}
+		return int(int64(a.OID) - int64(b.OID))
+	})
+	for _, e := range s.plan.archive.Entries {
+		u.LargeObjects = append(u.LargeObjects, blobOIDs(e)...)
+	}
+	return u
+}
+
+// chooseSafety leaves out of the safety backup the schemas that nothing is
+// changed in, and what no backup can hold.
+func (s *survey) chooseSafety(d *backup.Dumper) {
+	touched := map[string]bool{"": true, "public": true}
+	for o := range s.wants {
+		touched[o.Schema] = true
+		if o.Kind == "SCHEMA" {
+			touched[o.Name] = true
+		}
+	}
+	schemas := map[string]bool{}
+	for _, e := range s.live.Entries {
+		switch {
+		case e.Desc == "SCHEMA":
+			schemas[e.Tag] = true
+		case s.goes(e):
+			touched[e.Namespace.String()] = true
+		case e.Desc == "TABLE DATA":
+			for _, t := range s.configTables() {
+				if t.Namespace.String() == e.Namespace.String() {
+					touched[e.Namespace.String()] = true
+				}
+			}
+		}
+	}
+	for schema := range schemas {
+		if !touched[schema] {
+			d.ExcludeSchemas = append(d.ExcludeSchemas, `"`+strings.ReplaceAll(schema, `"`, `""`)+`"`)
+		}
+	}
+	slices.Sort(d.ExcludeSchemas)
+	for _, x := range s.live.Excluded {
+		d.ExcludeObjects = append(d.ExcludeObjects, x.Kind+" "+x.Name)
+	}
+	d.Jobs = s.plan.opts.Jobs
+}
+
+func (o *Options) lockTimeout() string {
+	switch {
+	case o.LockTimeout < 0:
+		return "0"
+	case o.LockTimeout == 0:
+		return fmt.Sprint(lockTimeout.Milliseconds())
+	}
+	return fmt.Sprint(max(o.LockTimeout.Milliseconds(), 1))
+}
+
+// failed says how far a restore in place came.
+func (a *apply) failed(err error) error {
+	if a.safety == "" {
+		return err
+	}
+	var already *ReplaceError
+	if errors.As(err, &already) {
+		return err
+	}
+	return &ReplaceError{Database: a.Database, Set: a.Set, Safety: a.safety, Changed: a.changed, Err: err}
+}
