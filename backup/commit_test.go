@@ -88,7 +88,7 @@ func TestCommit(t *testing.T) {
 		"fails twice, then not": {remotetest.Faulty{OnPut: failing(2, errReply)}, true, whole, ""},
 		"fails every time":      {remotetest.Faulty{OnPut: failing(100, errReply)}, false, nil, "reply was lost"},
 		"disk full":             {remotetest.Faulty{OnPut: failing(1, syscall.ENOSPC)}, false, nil, "no space left"},
-		"gives back another":    {remotetest.Faulty{OnGet: spoilt}, false, nil, "other bytes"},
+		"gives back another":    {remotetest.Faulty{OnGet: spoilt}, false, nil, "sha256 is not"},
 		"cannot be removed": {remotetest.Faulty{OnGet: spoilt, OnDelete: func(_ context.Context, name string) error {
 			if isManifest(name) {
 				return syscall.EROFS

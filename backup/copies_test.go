@@ -184,6 +184,61 @@ func TestDeadCopyIsDropped(t *testing.T) {
 	})
 }
 
+// A sink that hangs, wherever, is given up once the others waited long enough,
+// and one that is slow is not.
+func TestHungCopyIsDropped(t *testing.T) {
+	hang := func(part string) func(context.Context, string, io.Reader) (io.Reader, error) {
+		return func(ctx context.Context, name string, r io.Reader) (io.Reader, error) {
+			if strings.Contains(name, part) {
+				return nil, remotetest.Hang(ctx)
+			}
+			return r, nil
+		}
+	}
+	for name, test := range map[string]struct {
+		sink    remotetest.Faulty
+		dropped bool
+	}{
+		"before it begins": {remotetest.Faulty{OnPut: hang("state/")}, true},
+		"in an object":     {remotetest.Faulty{OnPut: hang("/1.dat")}, true},
+		"in the manifest":  {remotetest.Faulty{OnPut: hang("/manifest.json")}, true},
+		"reading back":     {remotetest.Faulty{OnGet: hang("/1.dat")}, true},
+		"when it has all": {remotetest.Faulty{AfterPut: func(ctx context.Context, name string, obj remote.Object, err error) (remote.Object, error) {
+			if strings.Contains(name, "/1.dat") {
+				return obj, remotetest.Hang(ctx)
+			}
+			return obj, err
+		}}, true},
+		"slow, but alive": {remotetest.Faulty{OnPut: func(ctx context.Context, _ string, r io.Reader) (io.Reader, error) {
+			time.Sleep(4 * time.Minute)
+			return r, nil
+		}}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				mem := remotetest.NewMem()
+				test.sink.RemoteSink = remotetest.NewMem()
+				start := time.Now()
+				res, err := backup.Run(t.Context(), mem, objectsSource{name: "app", objects: 3}, &backup.Options{
+					Copies: []remote.RemoteSink{&test.sink},
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := res.Copies[1].Err != nil; got != test.dropped || res.Copies[0].Err != nil {
+					t.Errorf("copies %+v", res.Copies)
+				}
+				if took := time.Since(start); test.dropped && took > 7*time.Minute {
+					t.Errorf("it took %v", took)
+				}
+				if inv, err := manifest.Scan(t.Context(), test.sink.RemoteSink, nil); err != nil || (len(inv.Sets) == 0) != test.dropped {
+					t.Errorf("the copy lists %d sets, %v", len(inv.Sets), err)
+				}
+			})
+		})
+	}
+}
+
 // Every object is encrypted but the manifest, with a file key of its own, to
 // all recipients; state.json alone to the state key as well.
 func TestRecipients(t *testing.T) {

@@ -2,8 +2,6 @@ package backup
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -28,6 +26,10 @@ type destination struct {
 	err        error             // why it gets no manifest; nil while it may
 	unproven   []manifest.Object // stored, but the store did not check what it holds
 	committing bool              // it may hold the manifest
+
+	ctx    context.Context // of all that is asked of it; ends when it is given up
+	cancel context.CancelCauseFunc
+	alive  pulse
 }
 
 // newDestination names a sink for messages: by its String, which holds no
@@ -52,6 +54,7 @@ func (d *destination) drop(err error) {
 	if d.err == nil {
 		d.err = err
 	}
+	d.cancel(err)
 }
 
 // whole are the sinks that hold everything put so far.
@@ -91,7 +94,9 @@ func (w *Writer) onEach(ctx context.Context, do func(ctx context.Context, d *des
 	var g errgroup.Group
 	for i, d := range ds {
 		g.Go(func() error {
-			errs[i] = do(ctx, d)
+			d.alive.await()
+			defer d.alive.done()
+			errs[i] = do(d.ctx, d)
 			return nil
 		})
 	}
@@ -143,7 +148,7 @@ func (w *Writer) readBack(ctx context.Context, d *destination) error {
 	for _, obj := range d.unproven {
 		g.Go(func() error {
 			name := w.set.ID + "/" + obj.Name
-			if err := w.readBackObject(ctx, d.sink, name, obj); err != nil {
+			if err := w.readBackObject(ctx, d, name, obj); err != nil {
 				return fmt.Errorf("reading back %s: %w", name, err)
 			}
 			return nil
@@ -152,23 +157,14 @@ func (w *Writer) readBack(ctx context.Context, d *destination) error {
 	return g.Wait()
 }
 
-func (w *Writer) readBackObject(ctx context.Context, sink remote.RemoteSink, name string, want manifest.Object) error {
-	r, err := sink.Get(ctx, name)
+func (w *Writer) readBackObject(ctx context.Context, d *destination, name string, want manifest.Object) error {
+	r, err := d.sink.Get(ctx, name)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	h := sha256.New()
-	n, err := io.Copy(w.limited(ctx, h), io.LimitReader(r, want.Size+1))
-	switch {
-	case err != nil:
-		return err
-	case n > want.Size:
-		return fmt.Errorf("the sink gives back more than the %d bytes stored", want.Size)
-	case n != want.Size:
-		return fmt.Errorf("the sink gives back %d bytes of %d", n, want.Size)
-	case hex.EncodeToString(h.Sum(nil)) != want.SHA256:
-		return errors.New("the sink gives back other bytes than were stored")
+	if err := want.CheckStored(io.TeeReader(r, w.limited(ctx, &d.alive))); err != nil {
+		return fmt.Errorf("what the sink gives back: %w", err)
 	}
 	return nil
 }

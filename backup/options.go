@@ -54,6 +54,11 @@ type Options struct {
 	// set in the end; fewer is a [*CopiesError]. 0 means 1.
 	MinCopies int
 
+	// MaxStall is how long the other sinks wait for one that takes in nothing
+	// and gives no answer, before it is given up. 0 means 5 minutes. A single
+	// sink is waited for as long as the context allows.
+	MaxStall time.Duration
+
 	// Rate bounds what is sent to each sink, and what is then read back from
 	// all of them, in stored bytes a second. 0 means no bound.
 	Rate int64
@@ -107,6 +112,12 @@ func (o *Options) resolve() (*resolved, error) {
 	}
 	if r.MinCopies = max(r.MinCopies, 1); r.MinCopies > 1+len(r.Copies) {
 		return nil, fmt.Errorf("backup: Options.MinCopies is %d, but there are only %d sinks", r.MinCopies, 1+len(r.Copies))
+	}
+	switch {
+	case r.MaxStall < 0:
+		return nil, errors.New("backup: Options.MaxStall is negative")
+	case r.MaxStall == 0:
+		r.MaxStall = 5 * time.Minute
 	}
 	switch {
 	case r.Rate < 0:

@@ -58,6 +58,11 @@ func Run(ctx context.Context, sink remote.RemoteSink, src Source, opts *Options)
 	for i, s := range append([]remote.RemoteSink{sink}, o.Copies...) {
 		w.sinks = append(w.sinks, newDestination(s, i))
 	}
+	for _, d := range w.sinks {
+		d.ctx, d.cancel = context.WithCancelCause(ctx)
+		defer d.cancel(nil)
+	}
+	defer w.watch()()
 	if err := w.start(ctx); err != nil {
 		return nil, err
 	}
@@ -152,7 +157,7 @@ func (w *Writer) putSmall(ctx context.Context, d *destination, name string, data
 	want := manifest.Object{Size: int64(len(data)), SHA256: hex.EncodeToString(sum[:])}
 	return w.retry(ctx, name, func() error {
 		_, err := d.sink.Put(ctx, name, bytes.NewReader(data), nil)
-		if back := w.readBackObject(ctx, d.sink, name, want); back == nil {
+		if back := w.readBackObject(ctx, d, name, want); back == nil {
 			return nil
 		} else if err == nil {
 			err = back

@@ -71,7 +71,7 @@ func (w *Writer) settle(s *stream, end bool) error {
 	}
 	for _, d := range s.last {
 		switch {
-		case d.err == nil:
+		case d.err == nil || d.to.failed() != nil: // stored, or given up already
 		case stored && (end || !mayPass(d.err)):
 			w.drop(d.to, fmt.Errorf("storing %s: %w", s.name, d.err))
 		default:
@@ -92,21 +92,23 @@ func (w *Writer) attempt(ctx context.Context, s *stream) (manifest.Object, error
 	if len(ds) == 0 {
 		return manifest.Object{}, backoff.Permanent(w.dropped())
 	}
-	var f fan
+	f := make(fan, 0, len(ds))
 	var sinks sync.WaitGroup
 	deliveries := make([]*delivery, len(ds))
 	for i, d := range ds {
 		pr, pw := io.Pipe()
-		f.pipes = append(f.pipes, pw)
+		b := &branch{pipe: pw, alive: &d.alive}
+		f = append(f, b)
 		deliveries[i] = &delivery{to: d}
 		sinks.Go(func() {
-			obj, err := d.sink.Put(ctx, s.name, pr, nil)
+			obj, err := d.sink.Put(d.ctx, s.name, pr, nil)
 			pr.CloseWithError(errSinkStopped)
 			deliveries[i].obj, deliveries[i].err = obj, err
+			b.end()
 		})
 	}
 	out := gatherers.Get().(*bufio.Writer)
-	out.Reset(w.limited(ctx, &f))
+	out.Reset(w.limited(ctx, f))
 	stats, err := s.encode(out)
 	if err == nil {
 		err = out.Flush()
@@ -157,19 +159,31 @@ var errSinkStopped = errors.New("the sink stopped reading")
 
 // fan writes to several pipes. One whose reader stopped is left out, until
 // none is left.
-type fan struct{ pipes []*io.PipeWriter }
+type fan []*branch
 
-func (f *fan) Write(p []byte) (int, error) {
+// branch is the pipe to one sink.
+type branch struct {
+	pipe    *io.PipeWriter
+	stopped bool // its reader
+	alive   *pulse
+
+	mu     sync.Mutex
+	closed bool // the sink has all, and is waited for
+	ended  bool // it was stored, or failed
+}
+
+func (f fan) Write(p []byte) (int, error) {
 	left := 0
-	for i, pipe := range f.pipes {
-		if pipe == nil {
+	for _, b := range f {
+		if b.stopped {
 			continue
 		}
-		if _, err := pipe.Write(p); err != nil {
-			f.pipes[i] = nil
-			continue
+		b.alive.await()
+		_, err := b.pipe.Write(p)
+		b.alive.done()
+		if b.stopped = err != nil; !b.stopped {
+			left++
 		}
-		left++
 	}
 	if left == 0 {
 		return 0, errSinkStopped
@@ -178,10 +192,22 @@ func (f *fan) Write(p []byte) (int, error) {
 }
 
 // close ends all streams, well if err is nil.
-func (f *fan) close(err error) {
-	for _, pipe := range f.pipes {
-		if pipe != nil {
-			pipe.CloseWithError(err)
+func (f fan) close(err error) {
+	for _, b := range f {
+		b.mu.Lock()
+		if b.closed = !b.ended; b.closed {
+			b.alive.await()
 		}
+		b.mu.Unlock()
+		b.pipe.CloseWithError(err)
+	}
+}
+
+// end tells that the sink is done with the object.
+func (b *branch) end() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ended = true; b.closed {
+		b.alive.done()
 	}
 }

@@ -2,11 +2,8 @@ package verify
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"time"
 
@@ -60,17 +57,13 @@ func (v *Verifier) readStored(ctx context.Context, name string, want manifest.Ob
 		return "", fmt.Errorf("reading %s: %w", name, err)
 	}
 	defer r.Close()
-	h := sha256.New()
-	n, err := io.Copy(h, io.LimitReader(r, want.Size+1))
+	err = want.CheckStored(r)
+	var other *manifest.MismatchError
 	switch {
+	case errors.As(err, &other):
+		return other.Error(), nil
 	case err != nil:
 		return "", fmt.Errorf("reading %s: %w", name, err)
-	case n > want.Size:
-		return fmt.Sprintf("it has more than the %d bytes that the manifest says", want.Size), nil
-	case n < want.Size:
-		return fmt.Sprintf("it has %d bytes, the manifest says %d", n, want.Size), nil
-	case hex.EncodeToString(h.Sum(nil)) != want.SHA256:
-		return "its sha256 is not the manifest's", nil
 	}
 	return "", nil
 }

@@ -88,7 +88,7 @@ func (s *syncer) copyObject(ctx context.Context, set *syncSet, o Object) error {
 	}
 	defer rc.Close()
 	r := &provenReader{r: rc, set: set.ID, want: o, sum: sha256.New(), passed: func(n int) { s.meter.add(set.ID, 0, int64(n)) }}
-	err = s.store(ctx, set.at.path(o.Name), r, o.Size, o.SHA256)
+	err = s.store(ctx, set.at.path(o.Name), r, o)
 	if r.err != nil {
 		err = at("source", r.err) // whatever the destination makes of it
 	} else if err == nil && !r.proven {
@@ -142,13 +142,11 @@ func (p *provenReader) Read(b []byte) (int, error) {
 }
 
 // store puts an object, and makes sure that the destination holds it.
-func (s *syncer) store(ctx context.Context, name string, r io.Reader, size int64, sum string) error {
+func (s *syncer) store(ctx context.Context, name string, r io.Reader, want Object) error {
 	obj, err := s.to.Put(ctx, name, r, nil)
-	right := obj.Size == size
+	right := obj.Size == want.Size
 	if err == nil && right && !obj.Checked {
-		var have string
-		have, err = readSum(ctx, s.to, name, size, func(int) {})
-		right = have == sum
+		right, err = readsAs(ctx, s.to, name, want, func(int) {})
 	}
 	if err == nil && !right {
 		err = errors.Join(fmt.Errorf("%s does not hold what was stored there, and is deleted", name), s.to.Delete(ctx, name))
@@ -160,11 +158,11 @@ func (s *syncer) store(ctx context.Context, name string, r io.Reader, size int64
 func (s *syncer) holds(ctx context.Context, set *syncSet, o Object) (same bool, err error) {
 	err = s.try(ctx, func() error {
 		var n int64
-		have, err := readSum(ctx, s.to, set.at.path(o.Name), o.Size, func(read int) {
+		var err error
+		same, err = readsAs(ctx, s.to, set.at.path(o.Name), o, func(read int) {
 			n += int64(read)
 			s.meter.add(set.ID, 0, int64(read))
 		})
-		same = err == nil && have == o.SHA256
 		if same {
 			s.meter.add(set.ID, 1, 0)
 		} else {
@@ -178,17 +176,18 @@ func (s *syncer) holds(ctx context.Context, set *syncSet, o Object) (same bool, 
 	return same, err
 }
 
-// readSum returns the hash of an object, of which it reads no more than one
-// byte above size.
-func readSum(ctx context.Context, sink remote.RemoteSink, name string, size int64, passed func(n int)) (string, error) {
+// readsAs tells whether a sink holds an object with the right bytes.
+func readsAs(ctx context.Context, sink remote.RemoteSink, name string, want Object, passed func(n int)) (same bool, err error) {
 	rc, err := sink.Get(ctx, name)
 	if err != nil {
-		return "", err
+		return false, err
 	}
 	defer rc.Close()
-	sum := sha256.New()
-	_, err = io.Copy(io.MultiWriter(sum, writerFunc(passed)), io.LimitReader(rc, size+1))
-	return hex.EncodeToString(sum.Sum(nil)), err
+	err = want.CheckStored(io.TeeReader(rc, writerFunc(passed)))
+	if isMismatch(err) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 type writerFunc func(n int)
@@ -243,7 +242,7 @@ func (s *syncer) commit(ctx context.Context, set *syncSet) error {
 		}
 		sum := sha256.Sum256(part.bytes)
 		err := s.try(ctx, func() error {
-			return s.store(ctx, set.at.path(part.name), bytes.NewReader(part.bytes), int64(len(part.bytes)), hex.EncodeToString(sum[:]))
+			return s.store(ctx, set.at.path(part.name), bytes.NewReader(part.bytes), Object{Size: int64(len(part.bytes)), SHA256: hex.EncodeToString(sum[:])})
 		})
 		if err != nil {
 			return err
