@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"net/http"
 	"slices"
@@ -84,6 +85,7 @@ func (s *Sink) walk(ctx context.Context, prefix, delimiter string, yield func(re
 	p := s.patience()
 	it := s.bucket(p).Objects(ctx, query)
 	var page []remote.Object
+	last := ""
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -107,6 +109,13 @@ func (s *Sink) walk(ctx context.Context, prefix, delimiter string, yield func(re
 		p.progress()
 		slices.SortFunc(page, func(a, b remote.Object) int { return cmp.Compare(a.Name, b.Name) })
 		for _, obj := range page {
+			if !strings.HasPrefix(obj.Name, prefix) {
+				return fmt.Errorf("the store gives %q, which does not begin so", obj.Name)
+			}
+			if obj.Name < last {
+				return fmt.Errorf("the store gives %q behind %q: it does not list in the order of names", obj.Name, last)
+			}
+			last = obj.Name
 			if !yield(obj) {
 				return nil
 			}

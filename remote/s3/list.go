@@ -41,6 +41,10 @@ func (s *Sink) list(ctx context.Context, prefix string, delimiter *string) iter.
 	}
 }
 
+// maxEmpty is how many pages may hold nothing, one after the other. A store that
+// passes over deleted objects gives some.
+const maxEmpty = 1000
+
 // pages calls yield for what is listed until it returns false.
 func (s *Sink) pages(ctx context.Context, prefix string, delimiter *string, yield func(remote.Object) bool) error {
 	pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{
@@ -48,7 +52,7 @@ func (s *Sink) pages(ctx context.Context, prefix string, delimiter *string, yiel
 		// What others keep in the bucket may have names that XML cannot carry.
 		EncodingType: types.EncodingTypeUrl,
 	})
-	last := ""
+	last, empty := "", 0
 	for pages.HasMorePages() {
 		out, err := pages.NextPage(ctx)
 		if err != nil {
@@ -57,6 +61,11 @@ func (s *Sink) pages(ctx context.Context, prefix string, delimiter *string, yiel
 		objects, err := s.page(out)
 		if err != nil {
 			return err
+		}
+		if empty++; len(out.Contents)+len(out.CommonPrefixes) > 0 {
+			empty = 0
+		} else if empty > maxEmpty {
+			return fmt.Errorf("the store gives one empty page after the other: its listing does not end")
 		}
 		for _, obj := range objects {
 			if !strings.HasPrefix(obj.Name, prefix) {
