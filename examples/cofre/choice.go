@@ -66,7 +66,7 @@ type selection struct {
 }
 
 // find opens the sink and reads the manifest of the selected backup.
-func (s *selection) find(ctx context.Context) (*found, error) {
+func (s *selection) find(ctx context.Context, c *console) (*found, error) {
 	f, err := s.scan(ctx)
 	if err != nil {
 		return nil, err
@@ -74,8 +74,25 @@ func (s *selection) find(ctx context.Context) (*found, error) {
 	if known := f.inventory.Sources(); s.Set == "latest" && len(known) > 1 {
 		return nil, usageError(fmt.Sprintf("the sink holds backups of several sources: say which with --source, one of %q", known))
 	}
-	f.set, err = f.inventory.Find(s.Set)
+	if f.set, err = f.inventory.Find(s.Set); err == nil && s.Set == "latest" {
+		f.warnOfNewer(c)
+	}
 	return f, err
+}
+
+// warnOfNewer tells which newer backups latest passes over.
+func (f *found) warnOfNewer(c *console) {
+	const passed = "latest passes over a newer backup"
+	for _, m := range f.inventory.Sets {
+		if !m.Good() && m.Kind == f.set.Kind && m.Start.After(f.set.Start) {
+			c.log.Warn(passed, "backup", m.ID, "state", "suspect")
+		}
+	}
+	for _, d := range f.inventory.Damaged {
+		if manifest.KindOf(d.ID) == f.set.Kind && d.ID > f.set.ID {
+			c.log.Warn(passed, "backup", d.ID, "state", "damaged", "err", d.Err)
+		}
+	}
 }
 
 // choice is what the commands share that read one backup.
@@ -85,12 +102,12 @@ type choice struct {
 }
 
 // find finds the backup, and reads what opens it.
-func (c *choice) find(ctx context.Context) (*found, error) {
-	identities, err := readAll(c.Identity, "--identity", identitiesParser(ctx))
+func (o *choice) find(ctx context.Context, c *console) (*found, error) {
+	identities, err := readAll(o.Identity, "--identity", identitiesParser(ctx))
 	if err != nil {
 		return nil, err
 	}
-	f, err := c.selection.find(ctx)
+	f, err := o.selection.find(ctx, c)
 	if err != nil {
 		return nil, err
 	}

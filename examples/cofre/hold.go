@@ -35,7 +35,7 @@ func (h *holdCommand) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return err
 	}
-	f, err := h.find(ctx)
+	f, err := h.find(ctx, c)
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ func (r *restoreCommand) Run(ctx context.Context, c *console) error {
 	if r.Confirm != "" && r.Confirm != name {
 		return usageError(fmt.Sprintf("--confirm names %q, but the target is %q: nothing was done", r.Confirm, name))
 	}
-	f, err := r.find(ctx)
+	f, err := r.find(ctx, c)
 	if err != nil {
 		return err
 	}

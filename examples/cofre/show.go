@@ -25,7 +25,7 @@ func (*showCommand) Help() string {
 }
 
 func (s *showCommand) Run(ctx context.Context, c *console) error {
-	f, err := s.find(ctx)
+	f, err := s.find(ctx, c)
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,7 @@ func (v *verifyCommand) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return err
 	}
-	f, err := v.find(ctx)
+	f, err := v.find(ctx, c)
 	if err != nil {
 		return err
 	}
