@@ -155,21 +155,20 @@ func (s *survey) lookAtRights(ctx context.Context, conn *pgx.Conn) error {
 			names = append(names, owner)
 		}
 	}
-	var user string
 	var owns bool
 	var not []string
-	err := conn.QueryRow(ctx, `SELECT current_user::pg_catalog.text,
+	err := conn.QueryRow(ctx, `SELECT pg_catalog.to_regnamespace('public') IS NOT NULL, current_user::pg_catalog.text,
 		(SELECT pg_catalog.pg_has_role(datdba, 'USAGE') FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()),
 		ARRAY(SELECT rolname::pg_catalog.text FROM pg_catalog.pg_roles WHERE rolname = ANY ($1) AND NOT pg_catalog.pg_has_role(oid, 'USAGE') ORDER BY 1)`,
-		names).Scan(&user, &owns, &not)
+		names).Scan(&s.hasPublic, &s.user, &owns, &not)
 	if err != nil {
 		return err
 	}
 	if !owns {
-		s.Refused = append(s.Refused, fmt.Sprintf("role %s does not own the database: connect as its owner or a superuser", user))
+		s.Refused = append(s.Refused, fmt.Sprintf("role %s does not own the database: connect as its owner or a superuser", s.user))
 	}
 	for _, owner := range not {
-		s.Refused = append(s.Refused, fmt.Sprintf("%s belongs to %s, and role %s may not drop it: connect as its owner or a superuser", owners[owner], owner, user))
+		s.Refused = append(s.Refused, fmt.Sprintf("%s belongs to %s, and role %s may not drop it: connect as its owner or a superuser", owners[owner], owner, s.user))
 	}
 	return nil
 }

@@ -107,6 +107,11 @@ func (w *worker) replaceSchema(ctx context.Context) error {
 	if err := w.serial(ctx, w, func(e *toc.Entry) bool { return e.Pass() == toc.PassMain && !later[e] }); err != nil {
 		return err
 	}
+	for _, e := range w.suspended(now) {
+		if _, err := w.conn.PgConn().Exec(ctx, e.Defn.String()).ReadAll(); err != nil {
+			return entryError(e, e.Defn.String(), err)
+		}
+	}
 	return mark(ctx, w.conn, &Unfinished{Set: w.Set, Safety: w.safety, Since: time.Now().UTC().Truncate(time.Second)})
 }
 
@@ -171,7 +176,25 @@ func (w *worker) clean(ctx context.Context, s *survey) error {
 	if err != nil {
 		return fmt.Errorf("removing %d large objects: %w", len(s.blobs), waiting(err, s))
 	}
+	switch u := s.plan.undo; {
+	case u != nil && u.NoPublic:
+		err = w.dropPublic(ctx)
+	case s.public && !s.hasPublic:
+		err = w.createPublic(ctx)
+	}
+	if err != nil {
+		return err
+	}
 	return w.reset(ctx, s)
+}
+
+// dropPublic drops the schema that a restore had to create, unless it is in use.
+func (w *worker) dropPublic(ctx context.Context) error {
+	_, err := w.conn.PgConn().Exec(ctx, "SAVEPOINT object; DROP SCHEMA IF EXISTS public; RELEASE object").ReadAll()
+	if sqlState(err) == dependentObjects {
+		_, err = w.conn.Exec(ctx, "ROLLBACK TO object")
+	}
+	return err
 }
 
 // drop drops one object. A part of a table that goes with it may be one that
@@ -233,7 +256,7 @@ func (w *worker) finish(ctx context.Context) error {
 
 // undo is what the restore is about to change.
 func (s *survey) undo() *undo {
-	u := &undo{Set: s.plan.Set, Created: s.created}
+	u := &undo{Set: s.plan.Set, Created: s.created, Public: s.public, NoPublic: s.public && !s.hasPublic}
 	for id := range s.gone {
 		u.Replaced = append(u.Replaced, id)
 	}

@@ -50,6 +50,8 @@ type Plan struct {
 	survey   *survey // of a target that is restored into in place
 	undo     *undo   // what a rollback undoes
 	applied  bool
+
+	sameDatabase bool // the set was taken from the target, known with Replace alone
 }
 
 // MissingError refuses a restore whose target lacks what the backup needs.

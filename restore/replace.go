@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/assist-move-assist/pgcofre/backup/manifest"
 	"github.com/assist-move-assist/pgcofre/backup/toc"
 	"github.com/assist-move-assist/pgcofre/internal/pgschema"
 	"github.com/assist-move-assist/pgcofre/internal/pgsession"
@@ -74,16 +75,18 @@ func (e *RefusedError) Error() string {
 // survey is the target as it is, held against the set.
 type survey struct {
 	Replacement
-	plan    *Plan
-	live    *pgschema.Schema
-	wants   map[object]bool       // what the set, and a restore to be undone, bring
-	gone    map[catalogID]bool    // rows of catalogs that go
-	users   map[string]catalogID  // user mappings by tag: their entries have no row
-	shells  []string              // statements that drop operators that are but names
-	kept    map[object]*toc.Entry // schemas and extensions that stay, as they are
-	resets  []*toc.Entry          // default privileges to take back
-	created []object              // wanted, and not there
-	blobs   []int64               // large objects that are there, and go
+	plan              *Plan
+	live              *pgschema.Schema
+	wants             map[object]bool       // what the set, and a restore to be undone, bring
+	gone              map[catalogID]bool    // rows of catalogs that go
+	users             map[string]catalogID  // user mappings by tag: their entries have no row
+	shells            []string              // statements that drop operators that are but names
+	kept              map[object]*toc.Entry // schemas and extensions that stay, as they are
+	public, hasPublic bool                  // the set has to do with the schema public; there is one
+	user              string                // the role that restores
+	resets            []*toc.Entry          // default privileges to take back
+	created           []object              // wanted, and not there
+	blobs             []int64               // large objects that are there, and go
 }
 
 // surveyTarget looks at a database that is to be restored into in place. It
@@ -142,6 +145,7 @@ func (s *survey) match() (roots []*toc.Entry) {
 			blobs[oid] = true
 		}
 	}
+	s.public = p.touchesPublic()
 	there := map[object]bool{}
 	stays := map[string]bool{} // schemas with something in them that stays
 	for _, e := range s.live.Entries {
@@ -179,11 +183,29 @@ func (s *survey) match() (roots []*toc.Entry) {
 	return roots
 }
 
+// touchesPublic tells whether the set has to do with the schema public, as any
+// has of a whole database.
+func (p *Plan) touchesPublic() bool {
+	if p.undo != nil {
+		return p.undo.Public
+	}
+	return p.set.Scope == manifest.Whole || slices.ContainsFunc(p.archive.Entries, func(e *toc.Entry) bool {
+		return e.Namespace.String() == "public" || e.Tag == "public" && e.Desc == "SCHEMA"
+	})
+}
+
 // sortOut says in words what goes along and what stays.
 func (s *survey) sortOut(roots []*toc.Entry) {
 	root := map[*toc.Entry]bool{}
 	for _, e := range roots {
 		root[e] = true
+	}
+	var renamed []string
+	was := map[catalogID]string{} // what the backup calls what has that row
+	for _, e := range s.plan.archive.Entries {
+		if _, r := objectOf(e); r == top && s.plan.sameDatabase && e.TableOID != 0 {
+			was[idOf(e)] = e.String()
+		}
 	}
 	for _, e := range s.live.Entries {
 		o, r := objectOf(e)
@@ -191,6 +213,9 @@ func (s *survey) sortOut(roots []*toc.Entry) {
 		case r == noObject || root[e]:
 		case gone && !s.wants[o]:
 			s.Along = append(s.Along, e.String())
+		case r == top && !gone && was[s.id(e)] != "":
+			s.Stays = append(s.Stays, fmt.Sprintf("%v (%s in the backup)", e, was[s.id(e)]))
+			renamed = append(renamed, fmt.Sprintf("%v is %s of the backup, renamed: give it that name again to have it replaced, or drop it", e, was[s.id(e)]))
 		case r == top && !gone, r == container && !s.wants[o] && e.Tag != "public":
 			s.Stays = append(s.Stays, e.String())
 		case r == defaults && !s.wants[o]:
@@ -203,6 +228,9 @@ func (s *survey) sortOut(roots []*toc.Entry) {
 		}
 	}
 	slices.Sort(s.Stays)
+	if len(s.Refused) > 0 { // most likely for these
+		s.Refused = append(renamed, s.Refused...)
+	}
 	for _, x := range s.live.Excluded {
 		s.Stays = append(s.Stays, x.Kind+" "+x.Name)
 	}

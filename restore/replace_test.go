@@ -2,6 +2,7 @@ package restore_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/assist-move-assist/pgcofre/backup/manifest"
@@ -85,4 +86,14 @@ func TestReplaceEverything(t *testing.T) {
 			})
 		}
 	}
+}
+
+// planText is the plan as a person reads it.
+func planText(t *testing.T, p *restore.Plan) string {
+	t.Helper()
+	var b strings.Builder
+	if err := p.WriteText(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
 }

@@ -15,32 +15,24 @@ import (
 // they are new, because the archive's statements only say what differs from
 // that. What is as the set has it already is left alone.
 func (w *worker) reset(ctx context.Context, s *survey) error {
-	for o, live := range s.kept {
-		if o.Kind != "SCHEMA" {
-			continue
-		}
-		i := slices.IndexFunc(w.archive.Entries, func(e *toc.Entry) bool { return e.Desc == "SCHEMA" && e.Tag == o.Name })
-		if i < 0 {
-			continue // of a restore that is undone, and in use by now
-		}
-		set := w.archive.Entries[i]
-		if follower(s.live.Entries, live, "ACL") != follower(w.archive.Entries, set, "ACL") && !w.opts.NoPrivileges {
-			if err := w.each(ctx, resetSchema, o.Name); err != nil {
-				return fmt.Errorf("resetting the privileges of schema %q: %w", o.Name, err)
+	for _, schema := range s.keptSchemas() {
+		if about(s.live.Entries, "ACL", schema) != about(w.archive.Entries, "ACL", schema) && !w.opts.NoPrivileges {
+			if err := w.each(ctx, resetSchema, schema); err != nil {
+				return fmt.Errorf("resetting the privileges of schema %q: %w", schema, err)
 			}
 		}
-		if follower(s.live.Entries, live, "COMMENT") == "" || follower(w.archive.Entries, set, "COMMENT") != "" {
+		if about(s.live.Entries, "COMMENT", schema) == "" || about(w.archive.Entries, "COMMENT", schema) != "" {
 			continue
 		}
 		comment := "NULL"
-		if o.Name == "public" {
+		if schema == "public" {
 			comment = "'standard public schema'"
 		}
-		if _, err := w.conn.Exec(ctx, "COMMENT ON SCHEMA "+pgsession.QuoteIdent(o.Name)+" IS "+comment); err != nil {
-			return fmt.Errorf("resetting the comment of schema %q: %w", o.Name, err)
+		if _, err := w.conn.Exec(ctx, "COMMENT ON SCHEMA "+pgsession.QuoteIdent(schema)+" IS "+comment); err != nil {
+			return fmt.Errorf("resetting the comment of schema %q: %w", schema, err)
 		}
 	}
-	for _, e := range s.resets {
+	for _, e := range slices.Concat(s.resets, w.suspended(s)) {
 		if w.opts.NoPrivileges {
 			break
 		}
@@ -51,14 +43,57 @@ func (w *worker) reset(ctx context.Context, s *survey) error {
 	return nil
 }
 
-// follower is the text of a comment or of privileges that goes with an entry.
-func follower(entries []*toc.Entry, of *toc.Entry, desc string) string {
+// suspended are the default privileges of the role that restores, in so far as
+// they stay: what it creates must not get them. They are granted again after
+// that.
+func (w *worker) suspended(s *survey) (entries []*toc.Entry) {
+	if w.opts.NoPrivileges {
+		return nil
+	}
+	for _, e := range s.live.Entries {
+		if o, r := objectOf(e); r == defaults && e.Owner.String() == s.user && !s.wants[o] {
+			entries = append(entries, e)
+		}
+	}
+	return entries
+}
+
+// keptSchemas are the schemas of the set that are in the target. The schema
+// public has no entry where it is as initdb made it.
+func (s *survey) keptSchemas() (names []string) {
+	brings := map[string]bool{"public": s.public && s.hasPublic}
+	for _, e := range s.plan.archive.Entries {
+		brings[e.Tag] = brings[e.Tag] || e.Desc == "SCHEMA" && s.plan.keeps(e)
+	}
+	for name, yes := range brings {
+		if yes {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// about is the text of a schema's comment or privileges.
+func about(entries []*toc.Entry, desc, schema string) string {
 	for _, e := range entries {
-		if e.Desc == desc && len(e.Deps) > 0 && e.Deps[0] == of.DumpID {
+		if e.Desc == desc && e.Namespace.String() == "" && (e.Tag == "SCHEMA "+schema || e.Tag == "SCHEMA "+pgsession.QuoteIdent(schema)) {
 			return e.Defn.String()
 		}
 	}
 	return ""
+}
+
+// createPublic creates the schema that no archive creates, as initdb does.
+func (w *worker) createPublic(ctx context.Context) error {
+	sql := "CREATE SCHEMA public; COMMENT ON SCHEMA public IS 'standard public schema'; GRANT ALL ON SCHEMA public TO PUBLIC;"
+	if w.target.version >= 150000 {
+		sql = "CREATE SCHEMA public; COMMENT ON SCHEMA public IS 'standard public schema'; GRANT USAGE ON SCHEMA public TO PUBLIC; ALTER SCHEMA public OWNER TO pg_database_owner;"
+	}
+	if _, err := w.conn.PgConn().Exec(ctx, sql).ReadAll(); err != nil {
+		return fmt.Errorf("creating the schema public: %w", err)
+	}
+	return nil
 }
 
 // resetSchema makes the statements that give a schema the privileges of a new

@@ -58,7 +58,8 @@ func (p *Plan) toUndo(ctx context.Context) error {
 		follows := id.Class == 0 && slices.ContainsFunc(e.Deps, func(dep int) bool { return chosen[dep] })
 		table := id.Class == 0 && id.OID != 0 && replaced[catalogID{pgClass, id.OID}] // its rows
 		o, _ := objectOf(e)
-		if !replaced[id] && !follows && !table && !users[o] && !e.IsSetting() && !strings.HasPrefix(e.Desc, "BLOB") {
+		public := u.Public && e.Namespace.String() == "" && e.Tag == "SCHEMA public"
+		if !replaced[id] && !follows && !public && !table && !users[o] && !e.IsSetting() && !strings.HasPrefix(e.Desc, "BLOB") {
 			continue
 		}
 		chosen[e.DumpID] = true
@@ -96,8 +97,9 @@ func (p *Plan) lookAtOrigin(ctx context.Context, conn *pgx.Conn) error {
 			return err
 		}
 	}
-	switch same := oid == p.set.Database.OID && system == p.set.Database.SystemID; {
-	case same:
+	p.sameDatabase = oid == p.set.Database.OID && system == p.set.Database.SystemID
+	switch {
+	case p.sameDatabase:
 	case p.undo != nil:
 		return fmt.Errorf("restore: safety set %s was taken from another database than %q: it can be rolled back to there alone", p.Set, p.Database)
 	default:

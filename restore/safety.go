@@ -25,6 +25,8 @@ type undo struct {
 	Set          string      `json:"set"`                     // that is about to be restored
 	Replaced     []catalogID `json:"replaced,omitempty"`      // in the catalogs that the safety set was read from
 	Users        []object    `json:"users,omitempty"`         // user mappings that it replaces: their entries have no row
+	Public       bool        `json:"public,omitempty"`        // the schema public as well
+	NoPublic     bool        `json:"no_public,omitempty"`     // which the restore creates
 	Created      []object    `json:"created,omitempty"`       // by the restore, where nothing of that name is
 	LargeObjects []int64     `json:"large_objects,omitempty"` // OIDs that the restore replaces or creates
 }
