@@ -30,6 +30,8 @@ func TestMain(m *testing.M) {
 		childBackup(os.Args[1], os.Args[2])
 	case "restore":
 		childRestore(os.Args[1], os.Args[2])
+	case "replace":
+		childReplace(os.Args[1], os.Args[2])
 	}
 }
 
