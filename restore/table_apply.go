@@ -1,0 +1,339 @@
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/assist-move-assist/pgcofre/backup"
+	"github.com/assist-move-assist/pgcofre/backup/toc"
+	"github.com/assist-move-assist/pgcofre/internal/codec"
+	"github.com/assist-move-assist/pgcofre/internal/pgsession"
+)
+
+// safetyAttempts is how often a safety backup is taken anew because rows were
+// written between it and the locks.
+const safetyAttempts = 3
+
+var (
+	errNoTableConfirm = errors.New("restore: the restore overwrites tables, and TableOptions.Confirm is nil: nobody confirms it")
+	errWritten        = errors.New("rows of the tables were written after the safety backup")
+)
+
+// tableApply is one run of a TablePlan.
+type tableApply struct {
+	*TablePlan
+	conn   *pgx.Conn
+	meter  *meter
+	result *TableResult
+	loads  int // temporary tables made so far
+}
+
+// Apply restores the tables as the plan says.
+//
+// It asks TableOptions.Confirm, downloads the rows that are to be merged into
+// temporary tables, so that every object's checksum is known to be right, and
+// takes a safety backup of exactly these tables. It then locks them (ACCESS
+// EXCLUSIVE), and those that refer to them, makes sure that they are what was
+// planned and saved, and does all else in one transaction, so that an error or
+// the end of the process leaves what was there. Before the commit every table's
+// digest is compared with the backup's, and the definitions are held against
+// what they were or should be. If rows are written between the safety backup and
+// the locks, the backup is taken anew, three times at most.
+//
+// No trigger of the user's and no rule fires, and nothing cascades along foreign
+// keys: those that refer to the tables are taken away, added again and checked
+// at the end; a violation is the error that PostgreSQL gives, which names the
+// table, the key and the row. Generated columns are computed anew. Sequences
+// that the tables own get exactly the state of the backup, as its rows do: what
+// was numbered since is gone, and numbers are handed out again. Statistics of
+// the planner are gathered anew. Event triggers of the database fire, as they
+// do whenever tables are altered.
+//
+// The result is not nil once the safety backup was taken, error or not: its
+// Safety is what [Restorer.PlanTablesRollback] takes. Errors: [*RefusedError],
+// [ErrBusy], [*manifest.DamageError], [*EntryError], what Confirm returns, and
+// what connecting and the database return.
+func (p *TablePlan) Apply(ctx context.Context) (*TableResult, error) {
+	switch {
+	case p.applied:
+		return nil, errApplied
+	case p.opts.Confirm == nil:
+		return nil, errNoTableConfirm
+	}
+	if err := p.Missing(); err != nil {
+		return nil, err
+	}
+	p.applied = true
+	if err := p.opts.Confirm(ctx, p); err != nil {
+		return nil, err
+	}
+	conn, err := p.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	if err := (&target{config: p.restorer.Target}).lock(ctx, conn); err != nil {
+		return nil, err
+	}
+	a := &tableApply{TablePlan: p, conn: conn, meter: newMeter(p.restorer.Progress, p.rawBytes()),
+		result: &TableResult{Set: p.Set, Database: p.Database, Notes: slices.Clone(p.Notes)}}
+	if err := a.stage(ctx); err != nil {
+		return nil, err
+	}
+	err = a.attempts(ctx)
+	a.meter.finish()
+	a.result.Took = a.meter.elapsed()
+	if err != nil && a.result.Safety == "" {
+		return nil, err
+	}
+	return a.result, err
+}
+
+// rawBytes is what the chosen tables take in the set, before compression.
+func (p *TablePlan) rawBytes() (n int64) {
+	for _, u := range p.units {
+		for _, g := range u.groups {
+			for _, part := range g.parts {
+				o, _ := p.set.Object(part.object)
+				n += o.Raw
+			}
+		}
+	}
+	return n
+}
+
+// attempts saves and changes, anew where the tables were written in between.
+func (a *tableApply) attempts(ctx context.Context) error {
+	for n := 1; ; n++ {
+		err := a.attempt(ctx)
+		if err == nil || !errors.Is(err, errWritten) {
+			return err
+		}
+		if n == safetyAttempts {
+			return fmt.Errorf("restore: nothing was changed: %w, each of %d times; stop those who write them", err, n)
+		}
+		a.restorer.logger().Info("tables were written after their safety backup; taking it anew", "safety", a.result.Safety)
+	}
+}
+
+func (a *tableApply) attempt(ctx context.Context) error {
+	before, err := a.versions(ctx)
+	if err != nil {
+		return err
+	}
+	if err := a.save(ctx); err != nil {
+		return err
+	}
+	a.meter.phase("locking")
+	if _, err := a.conn.Exec(ctx, "BEGIN; SET LOCAL lock_timeout = "+pgsession.QuoteLiteral(a.lockTimeout())); err != nil {
+		return err
+	}
+	if err := a.within(ctx, before); err != nil {
+		if _, rerr := a.conn.Exec(context.WithoutCancel(ctx), "ROLLBACK"); rerr != nil {
+			a.conn.Close(context.WithoutCancel(ctx)) // which rolls back as well
+		}
+		return err
+	}
+	if _, err := a.conn.Exec(ctx, "COMMIT"); err != nil {
+		return fmt.Errorf("restore: committing, which has either changed all tables or none: %w", err)
+	}
+	return nil
+}
+
+// within is what is done in the transaction.
+func (a *tableApply) within(ctx context.Context, before codec.Digest) error {
+	if err := a.lock(ctx); err != nil {
+		return err
+	}
+	after, err := a.versions(ctx)
+	if err != nil {
+		return err
+	}
+	if !after.Equal(before) {
+		return errWritten
+	}
+	now, err := a.readLive(ctx, a.conn)
+	if err != nil {
+		return err
+	}
+	if now.print != a.live.print {
+		return errChanged
+	}
+	return a.change(ctx)
+}
+
+// versions is a digest of which row versions the tables have: every write makes
+// a new one.
+func (a *tableApply) versions(ctx context.Context) (d codec.Digest, err error) {
+	for _, u := range a.units {
+		for _, t := range u.tables {
+			if t.Kind != "r" {
+				continue
+			}
+			sql := "COPY (SELECT tableoid, ctid, xmin FROM ONLY " + quoteTable(t.name()) + ") TO STDOUT"
+			if _, err := a.conn.PgConn().CopyTo(ctx, codec.NewRowWriter(io.Discard, &d), sql); err != nil {
+				return d, fmt.Errorf("reading table %s: %w", quoteTable(t.name()), err)
+			}
+		}
+	}
+	return d, nil
+}
+
+// save takes the safety backup, of all that the database has of the tables.
+func (a *tableApply) save(ctx context.Context) error {
+	u := &undo{Set: a.Set}
+	var patterns []string
+	for _, unit := range a.units {
+		for _, t := range unit.tables {
+			patterns = append(patterns, quoteTable(t.name()))
+		}
+		for _, e := range a.live.definition(unit) {
+			if e.TableOID != 0 {
+				u.Replaced = append(u.Replaced, idOf(e))
+			}
+		}
+	}
+	if len(patterns) == 0 {
+		return nil
+	}
+	a.meter.phase("safety backup")
+	id, err := a.restorer.takeSafety(ctx, a.set.Manifest, u, func(d *backup.Dumper) {
+		d.Tables = patterns
+		d.LockTimeout = a.opts.LockTimeout
+	})
+	if id != "" {
+		a.result.Safety = id
+	}
+	return err
+}
+
+// lock keeps everyone else away from the tables, and from those whose foreign
+// keys are taken away.
+func (a *tableApply) lock(ctx context.Context) error {
+	var names []string
+	for _, u := range a.units {
+		for _, t := range u.tables {
+			if t.Kind != "f" {
+				names = append(names, "ONLY "+quoteTable(t.name()))
+			}
+		}
+	}
+	for _, k := range a.live.keys {
+		names = append(names, k.table())
+	}
+	slices.Sort(names)
+	for batch := range slices.Chunk(slices.Compact(names), 400) {
+		_, err := a.conn.Exec(ctx, "LOCK TABLE "+strings.Join(batch, ", ")+" IN ACCESS EXCLUSIVE MODE")
+		if sqlState(err) == lockNotAvailable {
+			return fmt.Errorf("restore: nothing was changed: waiting for those who use %s: end them, or allow a longer lock timeout: %w", strings.Join(batch, ", "), err)
+		} else if err != nil {
+			return fmt.Errorf("restore: nothing was changed: locking the tables: %w", err)
+		}
+	}
+	return nil
+}
+
+func (a *tableApply) lockTimeout() string {
+	return (&Options{LockTimeout: a.opts.LockTimeout}).lockTimeout()
+}
+
+// change makes the tables what they were, and proves it.
+func (a *tableApply) change(ctx context.Context) error {
+	a.meter.phase("comparing rows")
+	keys, err := keyTexts(ctx, a.conn, a.live.keys)
+	if err != nil {
+		return err
+	}
+	merges, err := a.compare(ctx)
+	if err != nil {
+		return err
+	}
+	sequences, err := a.sequences(ctx)
+	if err != nil {
+		return err
+	}
+	rebuilt := a.rebuilt()
+	if len(rebuilt) > 0 || slices.ContainsFunc(merges, (*merge).changes) {
+		a.meter.phase("changing")
+		// What is checked at the commit by default would stand in the way of ALTER TABLE.
+		if _, err := a.conn.Exec(ctx, "SET CONSTRAINTS ALL IMMEDIATE"); err != nil {
+			return err
+		}
+		if err := a.exchange(ctx, merges, rebuilt); err != nil {
+			return err
+		}
+	}
+	for _, s := range sequences {
+		if err := s.reset(ctx, a.conn); err != nil {
+			return err
+		}
+	}
+	a.meter.phase("proving")
+	return a.prove(ctx, keys, rebuilt)
+}
+
+// exchange puts the backup's rows and tables in the place of the database's.
+func (a *tableApply) exchange(ctx context.Context, merges []*merge, rebuilt []*toc.Entry) error {
+	for _, k := range a.live.keys {
+		if err := a.exec(ctx, "taking away foreign key "+k.String(), "ALTER TABLE "+k.table()+" DROP CONSTRAINT "+quoteName(k.Name)); err != nil {
+			return err
+		}
+	}
+	if err := a.rebuild(ctx, rebuilt); err != nil {
+		return err
+	}
+	if err := a.mergeAll(ctx, merges); err != nil {
+		return err
+	}
+	if err := a.finishTables(ctx, rebuilt); err != nil {
+		return err
+	}
+	for _, k := range a.live.keys {
+		if err := a.addKey(ctx, k); err != nil {
+			return err
+		}
+	}
+	if err := a.recreateViews(ctx); err != nil {
+		return err
+	}
+	for _, v := range a.Refreshed {
+		if err := a.exec(ctx, "refreshing "+v, "REFRESH MATERIALIZED VIEW "+v); err != nil {
+			return err
+		}
+	}
+	for _, u := range a.units {
+		if err := a.exec(ctx, "analyzing", "ANALYZE "+quoteTable(u.names[0])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addKey adds a foreign key again, which checks it.
+func (a *tableApply) addKey(ctx context.Context, k foreignKey) error {
+	only := "ONLY "
+	if k.Kind == "p" {
+		only = ""
+	}
+	err := a.exec(ctx, "adding foreign key "+k.String()+" again (where rows are missing, restore the other table as well)",
+		"ALTER TABLE "+only+k.table()+" ADD CONSTRAINT "+quoteName(k.Name)+" "+k.Definition)
+	if err != nil || k.Comment == nil {
+		return err
+	}
+	return a.exec(ctx, "commenting on foreign key "+k.String(),
+		"COMMENT ON CONSTRAINT "+quoteName(k.Name)+" ON "+k.table()+" IS "+pgsession.QuoteLiteral(*k.Comment))
+}
+
+// exec runs a statement of ours. PostgreSQL's detail names rows, where it has one.
+func (a *tableApply) exec(ctx context.Context, what, sql string) error {
+	if _, err := a.conn.Exec(ctx, sql); err != nil {
+		return fmt.Errorf("restore: nothing was changed: %s: %w", what, detailed(err))
+	}
+	return nil
+}
