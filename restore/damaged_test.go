@@ -1,15 +1,11 @@
 package restore_test
 
 import (
-	"context"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/assist-move-assist/pgcofre/internal/oracle"
 	"github.com/assist-move-assist/pgcofre/verify/scratch"
@@ -160,26 +156,4 @@ func TestReplaceLikeStock(t *testing.T) {
 	if diff := oracle.Difference(content(t, tools, stock), content(t, tools, ours)); diff != "" {
 		t.Errorf("pg_restore --clean --if-exists comes to something else: %s", diff)
 	}
-}
-
-// ordinary is the URL of a database for a role without any right of its own,
-// who owns it.
-func ordinary(t *testing.T, srv *scratch.Server, role, target string) string {
-	t.Helper()
-	u, err := url.Parse(asRole(t, srv, role, target))
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn, err := pgx.ConnectConfig(t.Context(), srv.Config("postgres"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(context.Background())
-	name := oracle.Config(t, target).Database
-	for _, sql := range []string{"ALTER ROLE " + role + " NOSUPERUSER", "ALTER DATABASE " + name + " OWNER TO " + role} {
-		if _, err := conn.Exec(t.Context(), sql); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return u.String()
 }

@@ -3,6 +3,7 @@ package restore
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -11,18 +12,69 @@ import (
 	"github.com/assist-move-assist/pgcofre/internal/pgsession"
 )
 
-// close follows the dependencies from what is dropped to what goes with it, as
-// DROP ... RESTRICT does (findDependentObjects in dependency.c), and names what
-// DROP would refuse to leave behind.
-func (s *survey) close(ctx context.Context, conn *pgx.Conn, roots []*toc.Entry) error {
+// close follows the dependencies from what is dropped to what goes with it. What
+// others depend on, has no rows and is as the set has it, is not dropped: a
+// function that a trigger of another schema calls, a type of another's column.
+func (s *survey) close(ctx context.Context, conn *pgx.Conn, roots []*toc.Entry) ([]*toc.Entry, error) {
 	if err := s.readUsers(ctx, conn); err != nil {
-		return fmt.Errorf("reading the user mappings: %w", err)
+		return nil, fmt.Errorf("reading the user mappings: %w", err)
 	}
+	same := s.same()
+	for {
+		if err := s.follow(ctx, conn, roots); err != nil {
+			return nil, fmt.Errorf("following dependencies: %w", err)
+		}
+		needed, err := s.needed(ctx, conn)
+		if err != nil {
+			return nil, fmt.Errorf("following dependencies: %w", err)
+		}
+		n := len(roots)
+		roots = slices.DeleteFunc(roots, func(e *toc.Entry) bool {
+			o, _ := objectOf(e)
+			if keep := needed[idOf(e)] && same[e]; keep {
+				s.kept[o] = e
+				return true
+			}
+			return false
+		})
+		if len(roots) == n {
+			break
+		}
+	}
+	if err := s.readShells(ctx, conn); err != nil {
+		return nil, fmt.Errorf("reading the operators: %w", err)
+	}
+	return roots, s.lookOutside(ctx, conn)
+}
+
+// same are the live entries that the set has with the same definition and
+// owner, of objects that hold and read nothing of what goes.
+func (s *survey) same() map[*toc.Entry]bool {
+	set := map[object]*toc.Entry{}
+	for _, e := range s.plan.archive.Entries {
+		if o, r := objectOf(e); r == top && o.Kind != "TABLE" && o.Kind != "PUBLICATION" {
+			set[o] = e
+		}
+	}
+	same := map[*toc.Entry]bool{}
+	for _, e := range s.live.Entries {
+		o, _ := objectOf(e)
+		if x := set[o]; x != nil && x.Desc == e.Desc && x.Defn == e.Defn && (s.plan.opts.NoOwner || s.plan.role(x.Owner.String()) == e.Owner.String()) {
+			same[e] = true
+		}
+	}
+	return same
+}
+
+// follow finds what goes with the roots, as DROP ... RESTRICT does
+// (findDependentObjects in dependency.c).
+func (s *survey) follow(ctx context.Context, conn *pgx.Conn, roots []*toc.Entry) error {
+	s.gone = map[catalogID]bool{}
 	for _, e := range roots {
 		s.gone[s.id(e)] = true
 	}
 	classes, oids := idArrays(s.gone)
-	rows, err := conn.Query(ctx, `
+	ids, err := catalogIDs(ctx, conn, `
 		WITH RECURSIVE gone(class, oid) AS (
 			SELECT class::pg_catalog.oid, oid::pg_catalog.oid FROM unnest($1::pg_catalog.int8[], $2::pg_catalog.int8[]) r(class, oid)
 			UNION
@@ -32,18 +84,37 @@ func (s *survey) close(ctx context.Context, conn *pgx.Conn, roots []*toc.Entry) 
 			   OR d.classid = 'pg_catalog.pg_operator'::pg_catalog.regclass
 			  AND EXISTS (SELECT FROM pg_catalog.pg_operator o WHERE o.oid = d.objid AND o.oprcode = 0))
 		SELECT class, oid FROM gone`, classes, oids)
+	for _, id := range ids {
+		s.gone[id] = true
+	}
+	return err
+}
+
+// needed are the rows of what goes that something which stays depends on. An
+// array's type stands for that of its elements.
+func (s *survey) needed(ctx context.Context, conn *pgx.Conn) (map[catalogID]bool, error) {
+	classes, oids := idArrays(s.gone)
+	ids, err := catalogIDs(ctx, conn, `
+		WITH gone(class, oid) AS MATERIALIZED (
+			SELECT class::pg_catalog.oid, oid::pg_catalog.oid FROM unnest($1::pg_catalog.int8[], $2::pg_catalog.int8[]) r(class, oid))
+		SELECT DISTINCT d.refclassid, COALESCE(t.typelem, d.refobjid)
+		FROM gone g JOIN pg_catalog.pg_depend d ON d.refclassid = g.class AND d.refobjid = g.oid
+			LEFT JOIN pg_catalog.pg_type t ON d.refclassid = t.tableoid AND t.oid = d.refobjid AND t.typcategory = 'A'
+		WHERE d.deptype = 'n' AND (d.classid, d.objid) NOT IN (SELECT class, oid FROM gone)`, classes, oids)
+	needed := map[catalogID]bool{}
+	for _, id := range ids {
+		needed[id] = true
+	}
+	return needed, err
+}
+
+// catalogIDs are the rows that a query gives as two OIDs.
+func catalogIDs(ctx context.Context, conn *pgx.Conn, sql string, args ...any) ([]catalogID, error) {
+	rows, err := conn.Query(ctx, sql, args...)
 	if err != nil {
-		return fmt.Errorf("following dependencies: %w", err)
+		return nil, err
 	}
-	var id catalogID
-	if _, err = pgx.ForEachRow(rows, []any{&id.Class, &id.OID}, func() error { s.gone[id] = true; return nil }); err != nil {
-		return fmt.Errorf("following dependencies: %w", err)
-	}
-	_, oids = idArrays(s.gone)
-	if err := s.readShells(ctx, conn, oids); err != nil {
-		return fmt.Errorf("reading the operators: %w", err)
-	}
-	return s.lookOutside(ctx, conn)
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[catalogID])
 }
 
 // lookOutside refuses where something that stays depends on what goes. A view
@@ -91,7 +162,8 @@ func (s *survey) readUsers(ctx context.Context, conn *pgx.Conn) error {
 
 // readShells finds operators that are but the name of another one's commutator
 // or negator. No archive has them: they come with that one.
-func (s *survey) readShells(ctx context.Context, conn *pgx.Conn, oids []int64) error {
+func (s *survey) readShells(ctx context.Context, conn *pgx.Conn) error {
+	_, oids := idArrays(s.gone)
 	rows, err := conn.Query(ctx, `
 		SELECT pg_catalog.format('DROP OPERATOR %I.%s (%s, %s)', n.nspname, o.oprname,
 			CASE o.oprleft WHEN 0 THEN 'NONE' ELSE pg_catalog.format_type(o.oprleft, NULL) END,
@@ -179,7 +251,7 @@ func (s *survey) lookAtNames(ctx context.Context, conn *pgx.Conn) error {
 	var schemas, relations, typeSchemas, types []string
 	for _, e := range s.plan.archive.Entries {
 		o, _ := objectOf(e)
-		if !s.plan.wanted(e) {
+		if !s.plan.wanted(e) || s.kept[o] != nil {
 			continue
 		}
 		name := e.Tag

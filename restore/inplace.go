@@ -100,6 +100,7 @@ func (w *worker) replaceSchema(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	w.survey = now
 	if err := w.clean(ctx, now); err != nil {
 		return err
 	}
@@ -266,7 +267,9 @@ func (s *survey) undo() *undo {
 		}
 	}
 	for _, e := range s.kept {
-		u.Replaced = append(u.Replaced, idOf(e))
+		if _, r := objectOf(e); r == container {
+			u.Replaced = append(u.Replaced, idOf(e))
+		}
 	}
 	for _, e := range s.resets {
 		u.Replaced = append(u.Replaced, idOf(e))

@@ -57,8 +57,8 @@ func TestReplaceRefused(t *testing.T) {
 		"foreign key": {`CREATE TABLE mine ("a "" b" int CONSTRAINT "k; DROP" REFERENCES app."Item; --")`,
 			[]string{`constraint k; DROP on table public.mine`, `app."Item; --"`}},
 		"view":             {`CREATE VIEW mine AS SELECT size FROM app."Item; --"`, []string{"view public.mine depends on"}},
-		"function":         {`CREATE FUNCTION mine(app.size) RETURNS int LANGUAGE sql AS 'SELECT 1'`, []string{"function public.mine(app.size)", "type app.size"}},
-		"default":          {`CREATE TABLE mine (id int DEFAULT app.price(1))`, []string{"default value for column id of table public.mine", "function app.price(integer)"}},
+		"function":         {`ALTER TYPE app.size ADD VALUE 'l'; CREATE FUNCTION mine(app.size) RETURNS int LANGUAGE sql AS 'SELECT 1'`, []string{"function public.mine(app.size)", "type app.size"}},
+		"default":          {`ALTER FUNCTION app.price(int) STABLE; CREATE TABLE mine (id int DEFAULT app.price(1))`, []string{"default value for column id of table public.mine", "function app.price(integer)"}},
 		"child":            {`CREATE TABLE mine () INHERITS (app."Item; --")`, []string{"table public.mine depends on"}},
 		"publication":      {`CREATE PUBLICATION mine FOR TABLE app.part_1`, []string{"publication mine", "app.part_1"}},
 		"renamed":          {`ALTER TABLE app."Item; --" RENAME TO "Old"`, []string{`TABLE app.Old is TABLE app.Item; -- of the backup, renamed`, `index app."Item; --_pkey" of table app."Old"`}},
@@ -106,12 +106,13 @@ func TestReplaceStays(t *testing.T) {
 		INSERT INTO app.part VALUES (2, '2025-02-05');
 		CREATE TABLE app.stays (id int); CREATE VIEW app.stays_too AS SELECT * FROM app.stays;
 		ALTER PUBLICATION ours ADD TABLE app.stays;
+		CREATE TABLE needs (sizes app.size[]);
 		DROP FUNCTION app.price(int)`)
 	p := plan(t, sink, set, target, inPlace())
 	if want := []string{"TABLE app.part_2", "PUBLICATION TABLE app.ours stays"}; !slices.Equal(p.Replace.Along, want) {
 		t.Errorf("along go %q, want %q", p.Replace.Along, want)
 	}
-	if want := []string{"TABLE app.stays", "VIEW app.stays_too"}; !slices.Equal(p.Replace.Stays, want) {
+	if want := []string{"TABLE app.stays", "TABLE public.needs", "TYPE app.size", "VIEW app.stays_too"}; !slices.Equal(p.Replace.Stays, want) {
 		t.Errorf("it says that %q stay, want %q", p.Replace.Stays, want)
 	}
 	res, err := p.Apply(t.Context())

@@ -81,7 +81,7 @@ type survey struct {
 	gone              map[catalogID]bool    // rows of catalogs that go
 	users             map[string]catalogID  // user mappings by tag: their entries have no row
 	shells            []string              // statements that drop operators that are but names
-	kept              map[object]*toc.Entry // schemas and extensions that stay, as they are
+	kept              map[object]*toc.Entry // by name what the set has as well, and stays: schemas, extensions, what others need
 	public, hasPublic bool                  // the set has to do with the schema public; there is one
 	user              string                // the role that restores
 	resets            []*toc.Entry          // default privileges to take back
@@ -100,8 +100,8 @@ func (p *Plan) surveyTarget(ctx context.Context, conn *pgx.Conn) (*survey, error
 	if s.Unfinished, err = readUnfinished(ctx, conn); err != nil {
 		return nil, err
 	}
-	roots := s.match()
-	if err := s.close(ctx, conn, roots); err != nil {
+	roots, err := s.close(ctx, conn, s.match())
+	if err != nil {
 		return nil, err
 	}
 	for _, look := range []func(context.Context, *pgx.Conn) error{s.estimate, s.lookAtRights, s.lookAtNames, s.lookAtConfigTables, s.lookAtSessions} {
@@ -291,14 +291,14 @@ func (s *survey) drops() (entries []*toc.Entry) {
 	return entries
 }
 
-// keeps tells whether an entry's schema is in the target, and stays.
+// keeps tells whether an entry's object is in the target, and stays.
 func (p *Plan) keeps(e *toc.Entry) bool {
 	o, r := objectOf(e)
-	return p.survey != nil && r == container && p.survey.kept[o] != nil
+	return p.survey != nil && (r == container || r == top) && p.survey.kept[o] != nil
 }
 
-// leaves tells whether an entry is about an extension that is in the target,
-// and stays as it is.
+// leaves tells whether an entry has nothing to do, as its object, an extension
+// or what others depend on, is in the target and stays as it is.
 func (p *Plan) leaves(e *toc.Entry) bool {
 	if p.survey == nil {
 		return false
@@ -307,7 +307,7 @@ func (p *Plan) leaves(e *toc.Entry) bool {
 		x := p.archive.Entry(e.Deps[0])
 		return x != nil && p.keeps(x)
 	}
-	return e.Desc == "EXTENSION" && p.keeps(e)
+	return e.Desc != "SCHEMA" && p.keeps(e)
 }
 
 // kept is an entry without the statement that creates a schema, where that is
