@@ -257,7 +257,7 @@ func (w *worker) finish(ctx context.Context) error {
 
 // undo is what the restore is about to change.
 func (s *survey) undo() *undo {
-	u := &undo{Set: s.plan.Set, Created: s.created, Public: s.public, NoPublic: s.public && !s.hasPublic}
+	u := &undo{Set: s.plan.Set, Whole: true, Created: s.created, Public: s.public, NoPublic: s.public && !s.hasPublic}
 	for id := range s.gone {
 		u.Replaced = append(u.Replaced, id)
 	}

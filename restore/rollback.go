@@ -2,6 +2,7 @@ package restore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +13,11 @@ import (
 	"github.com/assist-move-assist/pgcofre/backup/toc"
 )
 
+// ErrChosenTables is returned, wrapped, by PlanRollback for a safety set that a
+// restore of chosen tables has taken: that is rolled back by
+// Restorer.PlanTablesRollback.
+var ErrChosenTables = errors.New("the safety backup is of chosen tables, not of a whole restore")
+
 // PlanRollback plans to undo a restore in place: what it brought is dropped,
 // and what it replaced comes back from the safety set that it had taken. All
 // else stays as it is by then, but for large objects: those of the safety set
@@ -19,7 +25,8 @@ import (
 // confirmed, and takes a safety backup of its own. It changes nothing.
 //
 // A set that is no safety set, or that was taken from another database, is an
-// error; else the errors are those of Plan.
+// error; one that was taken before a restore of chosen tables is
+// [ErrChosenTables]. Else the errors are those of Plan.
 func (r *Restorer) PlanRollback(ctx context.Context, safety *manifest.Manifest, opts *Options) (*Plan, error) {
 	if safety.Purpose != manifest.Safety {
 		return nil, fmt.Errorf("restore: set %s was not taken for safety before a restore: restore it instead", safety.ID)
@@ -39,6 +46,9 @@ func (p *Plan) toUndo(ctx context.Context) error {
 	u, err := readUndo(ctx, p.set)
 	if err != nil {
 		return err
+	}
+	if !u.Whole {
+		return fmt.Errorf("%w: %s", ErrChosenTables, p.set.ID)
 	}
 	p.undo = u
 	replaced := map[catalogID]bool{}

@@ -23,6 +23,7 @@ const undoName = "undo.json"
 // replaces; the rest of the safety set is left alone.
 type undo struct {
 	Set          string      `json:"set"`                     // that is about to be restored
+	Whole        bool        `json:"whole,omitempty"`         // all of it is, not only chosen tables
 	Replaced     []catalogID `json:"replaced,omitempty"`      // in the catalogs that the safety set was read from
 	Users        []object    `json:"users,omitempty"`         // user mappings that it replaces: their entries have no row
 	Public       bool        `json:"public,omitempty"`        // the schema public as well
