@@ -35,8 +35,8 @@ type Result struct {
 // and must be emptied before the next try. Roles that it created stay.
 // Cancelling ctx ends every backend.
 //
-// A restore in place (see [Options.Replace]) first asks Options.Confirm, then
-// keeps writers away from the tables that it replaces and takes a safety backup
+// A restore in place (see [Options.Replace]) first asks Options.Confirm and
+// reads the set to its last byte. Then it keeps writers away from the tables that it replaces and takes a safety backup
 // of all that it will change. What was there is dropped, and the schema created
 // anew, in one transaction. If it fails up to there, nothing has changed; if it
 // fails later or dies, the database is incomplete, and marked so until another
@@ -166,8 +166,10 @@ func (a *apply) fill(ctx context.Context) error {
 	if _, err := first.conn.Exec(ctx, "SET synchronous_commit = on"); err != nil {
 		return err
 	}
-	if _, err := first.conn.Exec(ctx, "ANALYZE"); err != nil {
-		return fmt.Errorf("analyzing: %w", err)
+	if names := a.analyzed(); names != "" || a.Replace == nil {
+		if _, err := first.conn.Exec(ctx, "ANALYZE "+names); err != nil {
+			return fmt.Errorf("analyzing: %w", err)
+		}
 	}
 	return first.finish(ctx)
 }

@@ -119,7 +119,7 @@ func catalogIDs(ctx context.Context, conn *pgx.Conn, sql string, args ...any) ([
 
 // lookOutside refuses where something that stays depends on what goes. A view
 // stands for its rule. What is part of something else is not dropped by itself.
-// DROP TABLE takes a table out of a publication without a word.
+// DROP TABLE takes a table out of publications and subscriptions without a word.
 func (s *survey) lookOutside(ctx context.Context, conn *pgx.Conn) error {
 	classes, oids := idArrays(s.gone)
 	return s.refuse(ctx, conn, `
@@ -143,6 +143,10 @@ func (s *survey) lookOutside(ctx context.Context, conn *pgx.Conn) error {
 		FROM pg_catalog.pg_publication_rel r JOIN pg_catalog.pg_publication p ON p.oid = r.prpubid
 		WHERE ('pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid, r.prrelid) IN (SELECT class, oid FROM gone)
 		  AND ('pg_catalog.pg_publication'::pg_catalog.regclass::pg_catalog.oid, p.oid) NOT IN (SELECT class, oid FROM gone)
+		UNION
+		SELECT pg_catalog.format('a subscription, which no backup holds, writes to table %s: drop the subscription, and create it again afterwards', r.srrelid::pg_catalog.regclass)
+		FROM pg_catalog.pg_subscription_rel r
+		WHERE ('pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid, r.srrelid) IN (SELECT class, oid FROM gone)
 		ORDER BY 1`, classes, oids)
 }
 

@@ -37,9 +37,13 @@ func (a *apply) confirmed(ctx context.Context) error {
 }
 
 // inPlace takes what the set holds out of the database and creates it anew,
-// without rows, in one transaction. From before the safety backup until its
+// without rows, in one transaction, once it has read the whole set. From before the safety backup until its
 // commit, nobody else writes to the tables that go.
 func (a *apply) inPlace(ctx context.Context, admin *pgx.Conn) error {
+	a.meter.phase("reading the set")
+	if err := a.readable(ctx); err != nil {
+		return err
+	}
 	conn, err := pgsession.Connect(ctx, a.target.config, a.settings())
 	if err != nil {
 		return err
@@ -245,6 +249,21 @@ func (w *worker) emptyConfigTable(ctx context.Context, t *toc.Entry) error {
 		return fmt.Errorf("emptying %s: %w", sqlName(t), err)
 	}
 	return nil
+}
+
+// analyzed are the relations that a restore in place gathers statistics of, as
+// a list for ANALYZE; "", all of the database's, for any other restore.
+func (a *apply) analyzed() string {
+	if a.Replace == nil {
+		return ""
+	}
+	var names []string
+	for _, e := range a.archive.Entries {
+		if (e.Desc == "TABLE" || e.Desc == "MATERIALIZED VIEW") && a.wanted(e) {
+			names = append(names, sqlName(e))
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // finish takes the mark away, when all else is done.

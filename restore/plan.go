@@ -220,7 +220,8 @@ func (p *Plan) lookInside(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// lookAtOwners notes who cannot be given what belongs to them.
+// lookAtOwners notes who cannot be given what belongs to them, and refuses it
+// in place.
 func (p *Plan) lookAtOwners(ctx context.Context, conn *pgx.Conn) error {
 	if p.opts.NoOwner {
 		return nil
@@ -243,10 +244,16 @@ func (p *Plan) lookAtOwners(ctx context.Context, conn *pgx.Conn) error {
 	if err != nil {
 		return fmt.Errorf("reading the memberships of the role that restores: %w", err)
 	}
-	if len(refused) > 0 {
-		p.Notes = append(p.Notes, fmt.Sprintf("what belongs to %s will fail, as role %s cannot act for them: grant it membership, map them, leave out ownership, or connect as a superuser",
-			strings.Join(refused, ", "), user))
+	if len(refused) == 0 {
+		return nil
 	}
+	note := fmt.Sprintf("what belongs to %s will fail, as role %s cannot act for them: grant it membership, map them, leave out ownership, or connect as a superuser",
+		strings.Join(refused, ", "), user)
+	if p.Replace != nil { // what is there is not given up for that
+		p.Replace.Refused = append(p.Replace.Refused, note)
+		return nil
+	}
+	p.Notes = append(p.Notes, note)
 	return nil
 }
 

@@ -63,7 +63,10 @@ func TestReplaceRefused(t *testing.T) {
 		"publication":      {`CREATE PUBLICATION mine FOR TABLE app.part_1`, []string{"publication mine", "app.part_1"}},
 		"renamed":          {`ALTER TABLE app."Item; --" RENAME TO "Old"`, []string{`TABLE app.Old is TABLE app.Item; -- of the backup, renamed`, `index app."Item; --_pkey" of table app."Old"`}},
 		"renamed identity": {`ALTER TABLE app.ident RENAME TO ident_old`, []string{"TABLE app.ident_old is TABLE app.ident of the backup, renamed", "sequence app.ident_id_seq is part of"}},
-		"name of a type":   {`DROP TABLE app.part; CREATE TYPE app.part AS (a int)`, []string{"app.part has a name that the set needs"}},
+		"subscription": {`CREATE SUBSCRIPTION mine CONNECTION 'dbname=none' PUBLICATION p WITH (connect = false, slot_name = NONE);
+			INSERT INTO pg_subscription_rel SELECT oid, 'app.part_1'::regclass, 'r', NULL FROM pg_subscription WHERE subname = 'mine'`,
+			[]string{"a subscription, which no backup holds, writes to table app.part_1"}},
+		"name of a type": {`DROP TABLE app.part; CREATE TYPE app.part AS (a int)`, []string{"app.part has a name that the set needs"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			target := oracle.Database(t, srv, shop)
@@ -90,6 +93,7 @@ func TestReplaceRefused(t *testing.T) {
 			if sets(t, sink) != n {
 				t.Error("there is a new set")
 			}
+			oracle.Exec(t, target, "DROP SUBSCRIPTION IF EXISTS mine")
 		})
 	}
 }
@@ -298,5 +302,37 @@ func TestReplaceSafetyAsSafe(t *testing.T) {
 	other.Target = oracle.Config(t, oracle.Database(t, srv, shop))
 	if _, err := other.PlanRollback(t.Context(), safety, nil); err == nil || !strings.Contains(err.Error(), "another database") {
 		t.Errorf("a rollback to the safety set of another database: %v", err)
+	}
+}
+
+// TestReplaceDamagedSet: nothing is given up for a set that cannot be read.
+func TestReplaceDamagedSet(t *testing.T) {
+	t.Parallel()
+	srv := oracle.Server(t, 15)
+	tools, target := client(t, 15), oracle.Database(t, srv, shop, "SELECT lo_from_bytea(1001, 'one')")
+	sink := &remotetest.Faulty{RemoteSink: folder(t)}
+	set := take(t, sink, target, "none")
+	before := content(t, tools, target)
+	for _, o := range set.Objects {
+		if !strings.Contains(o.Name, ".dat") || o.Name == "toc.dat" {
+			continue
+		}
+		sink.OnGet = func(_ context.Context, name string, r io.Reader) (io.Reader, error) {
+			if name == set.Path(o.Name) {
+				return io.MultiReader(strings.NewReader("x"), r), nil
+			}
+			return r, nil
+		}
+		var damage *manifest.DamageError
+		if _, err := plan(t, sink, set, target, inPlace()).Apply(t.Context()); !errors.As(err, &damage) {
+			t.Errorf("%s is damaged: %v", o.Name, err)
+		}
+	}
+	sink.OnGet = nil
+	if diff := oracle.Difference(before, content(t, tools, target)); diff != "" {
+		t.Errorf("something changed: %s", diff)
+	}
+	if sets(t, sink) != 1 {
+		t.Error("there is a new set")
 	}
 }
