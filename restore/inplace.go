@@ -324,19 +324,15 @@ func (s *survey) chooseSafety(d *backup.Dumper) {
 			touched[o.Name] = true
 		}
 	}
+	for _, t := range s.configTables() {
+		touched[t.Namespace.String()] = true
+	}
 	schemas := map[string]bool{}
 	for _, e := range s.live.Entries {
-		switch {
-		case e.Desc == "SCHEMA":
+		if e.Desc == "SCHEMA" {
 			schemas[e.Tag] = true
-		case s.goes(e):
+		} else if s.goes(e) {
 			touched[e.Namespace.String()] = true
-		case e.Desc == "TABLE DATA":
-			for _, t := range s.configTables() {
-				if t.Namespace.String() == e.Namespace.String() {
-					touched[e.Namespace.String()] = true
-				}
-			}
 		}
 	}
 	for schema := range schemas {

@@ -243,8 +243,12 @@ func (s *survey) sameAs(o *survey) error {
 			return fmt.Errorf("%w: %v is new", errChanged, e)
 		}
 	}
+	planned := map[int64]bool{}
+	for _, oid := range o.blobs {
+		planned[oid] = true
+	}
 	for _, oid := range s.blobs {
-		if !slices.Contains(o.blobs, oid) {
+		if !planned[oid] {
 			return fmt.Errorf("%w: large object %d is new", errChanged, oid)
 		}
 	}

@@ -2,6 +2,7 @@ package restore_test
 
 import (
 	"errors"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -115,6 +116,24 @@ func TestReplaceOwner(t *testing.T) {
 	oracle.Exec(t, target, "ALTER TABLE app.part OWNER TO regress_pgcofre_shopkeeper; ALTER DATABASE "+oracle.Config(t, target).Database+" OWNER TO postgres")
 	if err := plan(t, sink, set, owner, inPlace()).Missing(); !errors.As(err, &refused) || !strings.Contains(err.Error(), "does not own the database") {
 		t.Errorf("a database that is not its own: %v", err)
+	}
+}
+
+// TestReplaceWithoutOwners: as pg_restore --no-owner --no-privileges does it.
+func TestReplaceWithoutOwners(t *testing.T) {
+	t.Parallel()
+	srv, tools := oracle.Server(t, 15), client(t, 15)
+	source, sink := sample(t, srv), folder(t)
+	set := take(t, sink, source, "gzip")
+	ours, stock := damaged(t, srv, source, "DELETE FROM tarefas"), damaged(t, srv, source, "DELETE FROM tarefas")
+	opts := inPlace()
+	opts.NoOwner, opts.NoPrivileges = true, true
+	if _, err := plan(t, sink, set, ours, opts).Apply(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	oracle.Restore(t, tools, stock, filepath.Join(sink.String(), filepath.FromSlash(set.ID)), "--clean", "--if-exists", "--no-owner", "--no-privileges")
+	if diff := oracle.Difference(content(t, tools, stock), content(t, tools, ours)); diff != "" {
+		t.Errorf("pg_restore comes to something else: %s", diff)
 	}
 }
 

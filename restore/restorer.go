@@ -28,10 +28,10 @@ type Restorer struct {
 	// Sink is where the sets are.
 	Sink remote.RemoteSink
 
-	// Target names the server and the database to restore into. The database
-	// must be empty or not exist; in the second case it is created, for which
-	// the role needs CREATEDB and a connection to the database "postgres" or
-	// "template1". A set with prerequisites finds them in schemas of their own,
+	// Target names the server and the database to restore into. Without
+	// [Options.Replace] the database must be empty or not exist. If it does
+	// not, it is created, for which the role needs CREATEDB and a connection to
+	// the database "postgres" or "template1". A set with prerequisites finds them in schemas of their own,
 	// which need not be empty.
 	Target *pgx.ConnConfig
 
