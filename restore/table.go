@@ -165,7 +165,9 @@ func (r *Restorer) planTables(ctx context.Context, set *manifest.Manifest, opts 
 
 // PlanTablesRollback plans to bring all tables of a safety set back that
 // Apply of a [TablePlan] had taken: those that it replaced are replaced again,
-// whatever opts says. Tables that it created are not in the set, and stay.
+// whatever opts says. What no set of chosen tables holds stays as it is by then:
+// tables that it created, publications' hold of the tables and, as far as their
+// columns are there, extended statistics.
 //
 // The errors are those of PlanTables.
 func (r *Restorer) PlanTablesRollback(ctx context.Context, safety *manifest.Manifest, opts *TableOptions) (*TablePlan, error) {

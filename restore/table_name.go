@@ -107,9 +107,11 @@ func (p *TablePlan) all() (names []manifest.TableName, err error) {
 // noTable says why a name names no table, with the nearest names that do.
 func (p *TablePlan) noTable(given string, want manifest.TableName, all map[manifest.TableName]*toc.Entry) error {
 	e := &NoTableError{Set: p.Set, Name: given, Why: "it holds no such table"}
-	if other := all[want]; other != nil {
-		e.Why = "it is a " + strings.ToLower(other.Desc) + ", and tables alone are restored by name"
-		return e
+	for name, other := range all {
+		if name.Name == want.Name && (want.Schema == "" || want.Schema == name.Schema) {
+			e.Why = "it is a " + strings.ToLower(other.Desc) + ", and tables alone are restored by name"
+			return e
+		}
 	}
 	for _, t := range p.contents.Tables {
 		if t.Filter != "" && t.Name == want.Name && (want.Schema == "" || want.Schema == t.Schema) {

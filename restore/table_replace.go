@@ -2,11 +2,13 @@ package restore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/assist-move-assist/pgcofre/backup/manifest"
 	"github.com/assist-move-assist/pgcofre/backup/toc"
@@ -131,7 +133,7 @@ func (a *tableApply) describeRows(ctx context.Context, entries []*toc.Entry) err
 		if s.Comment != nil {
 			sql += "; COMMENT ON STATISTICS " + s.String() + " IS " + pgsession.QuoteLiteral(*s.Comment)
 		}
-		if err := a.exec(ctx, "creating statistics "+s.String(), sql); err != nil {
+		if err := a.keep(ctx, "statistics "+s.String(), sql); err != nil {
 			return err
 		}
 	}
@@ -189,12 +191,29 @@ func (a *tableApply) publish(ctx context.Context, entries []*toc.Entry) error {
 		if !a.replaced(m.Table) || done[[2]string{m.Name, table}] {
 			continue
 		}
-		if err := a.exec(ctx, "publishing table "+table, m.Statement); err != nil {
+		if err := a.keep(ctx, fmt.Sprintf("publication %s of table %s", quoteName(m.Name), table), m.Statement); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// keep gives a rebuilt table what it had in the database and the backup does
+// not have, unless it is about columns that are no more.
+func (a *tableApply) keep(ctx context.Context, what, sql string) error {
+	if err := a.exec(ctx, what, "SAVEPOINT keep"); err != nil {
+		return err
+	}
+	err := a.exec(ctx, what, sql)
+	var missing *pgconn.PgError
+	if errors.As(err, &missing) && missing.Code == undefinedColumn {
+		a.result.Notes = append(a.result.Notes, fmt.Sprintf("%s could not be kept: %s", what, missing.Message))
+		return a.exec(ctx, what, "ROLLBACK TO keep")
+	}
+	return err
+}
+
+const undefinedColumn = "42703" // SQLSTATE undefined_column
 
 // liveName is the quoted name of a chosen table of the database.
 func (p *TablePlan) liveName(oid uint32) string {

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/assist-move-assist/pgcofre/backup/manifest"
 	"github.com/assist-move-assist/pgcofre/internal/oracle"
 	"github.com/assist-move-assist/pgcofre/remote"
@@ -109,37 +107,38 @@ func applyTables(t *testing.T, p *restore.TablePlan) *restore.TableResult {
 	return res
 }
 
-// state is the text of pg_dump: the schema as it is, and all lines in order of
-// their bytes, as rows have none of their own. It also has the OIDs of tables,
-// and the rows of materialized views.
-func state(t *testing.T, target string, major int) string {
+// contents is the text of pg_dump, with the rows of each table in order of their
+// bytes as they have no other, and the rows of materialized views.
+func contents(t *testing.T, target string, major int) string {
 	t.Helper()
-	tools := client(t, major)
-	lines := strings.Split(oracle.Dump(t, tools, target), "\n")
-	slices.Sort(lines)
-	conn := connect(t, target)
-	defer conn.Close(context.Background())
-	var extra string
-	rows, err := conn.Query(t.Context(), `SELECT c.oid::regclass || ' ' || c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
-		WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' AND relkind IN ('r', 'p') ORDER BY 1`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	oids, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		t.Fatal(err)
+	var out, rows []string
+	copying := false
+	for line := range strings.Lines(oracle.Dump(t, client(t, major), target)) {
+		switch {
+		case line == "\\.\n":
+			slices.Sort(rows)
+			out, rows, copying = append(out, rows...), nil, false
+		case copying:
+			rows = append(rows, line)
+			continue
+		default:
+			copying = strings.HasPrefix(line, "COPY ") || strings.HasSuffix(line, ") FROM stdin;\n")
+		}
+		out = append(out, line)
 	}
 	for _, view := range []string{"app.kinds", "app.total"} {
-		var text *string
-		err := conn.QueryRow(t.Context(), "SELECT CASE WHEN to_regclass($1) IS NOT NULL THEN query_to_xml('SELECT * FROM '||$1||' ORDER BY 1', true, true, '')::text END", view).Scan(&text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if text != nil {
-			extra += *text
-		}
+		out = append(out, value[string](t, target, `SELECT COALESCE(CASE WHEN to_regclass($1) IS NOT NULL
+			THEN query_to_xml('SELECT * FROM ' || $1 || ' ORDER BY 1', true, true, '')::text END, '')`, view))
 	}
-	return oracle.Dump(t, tools, target, "--schema-only") + strings.Join(lines, "\n") + strings.Join(oids, "\n") + extra
+	return strings.Join(out, "")
+}
+
+// state is contents and the OIDs of tables.
+func state(t *testing.T, target string, major int) string {
+	t.Helper()
+	return contents(t, target, major) + value[string](t, target, `SELECT string_agg(c.oid::regclass || ' ' || c.oid, chr(10) ORDER BY c.oid)
+		FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+		WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' AND relkind IN ('r', 'p')`)
 }
 
 func sameState(t *testing.T, what, want, got string) {
@@ -211,4 +210,3 @@ func TestTables(t *testing.T) {
 		sameState(t, "rolled back", damaged, state(t, target, major))
 	}
 }
-
