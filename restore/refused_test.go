@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -190,9 +191,12 @@ func TestReplaceKeepsWritersAway(t *testing.T) {
 	set := take(t, sink, target, "zstd")
 	conn := connect(t, target)
 	var tried error
+	var once sync.Once
 	sink.OnPut = func(_ context.Context, name string, r io.Reader) (io.Reader, error) {
-		if strings.HasPrefix(name, "full/") && tried == nil {
-			_, tried = conn.Exec(context.Background(), `SET lock_timeout = '20ms'; INSERT INTO app.part VALUES (9, '2025-01-09')`)
+		if strings.HasPrefix(name, "full/") {
+			once.Do(func() {
+				_, tried = conn.Exec(context.Background(), `SET lock_timeout = '20ms'; INSERT INTO app.part VALUES (9, '2025-01-09')`)
+			})
 		}
 		return r, nil
 	}

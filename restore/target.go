@@ -13,7 +13,8 @@ import (
 	"github.com/assist-move-assist/pgcofre/internal/pgsession"
 )
 
-// ErrBusy is returned, wrapped, when another restore works on the same target.
+// ErrBusy is returned, wrapped, when another restore works on the same target,
+// and by a restore in place when a backup does.
 var ErrBusy = pgsession.ErrBusy
 
 // target is the database that is restored into.
