@@ -1,3 +1,5 @@
+//go:build !race
+
 package backup_test
 
 import (
@@ -11,7 +13,8 @@ import (
 	"github.com/assist-move-assist/pgcofre/internal/oracle"
 )
 
-// TestJobsPay: where the network is what takes time, eight jobs upload at least
+// TestJobsPay (not with the race detector, which takes the time that it
+// measures): where the network is what takes time, eight jobs upload at least
 // four times as fast as one.
 func TestJobsPay(t *testing.T) {
 	srv := oracle.Server(t, 0)
