@@ -259,18 +259,13 @@ func (a *tableApply) change(ctx context.Context) error {
 		return err
 	}
 	rebuilt := a.rebuilt()
-	if len(rebuilt) > 0 || slices.ContainsFunc(merges, (*merge).changes) {
+	if len(rebuilt)+len(sequences) > 0 || slices.ContainsFunc(merges, (*merge).changes) {
 		a.meter.phase("changing")
 		// What is checked at the commit by default would stand in the way of ALTER TABLE.
 		if _, err := a.conn.Exec(ctx, "SET CONSTRAINTS ALL IMMEDIATE"); err != nil {
 			return err
 		}
-		if err := a.exchange(ctx, merges, rebuilt); err != nil {
-			return err
-		}
-	}
-	for _, s := range sequences {
-		if err := s.reset(ctx, a.conn); err != nil {
+		if err := a.exchange(ctx, merges, sequences, rebuilt); err != nil {
 			return err
 		}
 	}
@@ -279,7 +274,7 @@ func (a *tableApply) change(ctx context.Context) error {
 }
 
 // exchange puts the backup's rows and tables in the place of the database's.
-func (a *tableApply) exchange(ctx context.Context, merges []*merge, rebuilt []*toc.Entry) error {
+func (a *tableApply) exchange(ctx context.Context, merges []*merge, sequences []ownedSequence, rebuilt []*toc.Entry) error {
 	for _, k := range a.live.keys {
 		if err := a.exec(ctx, "taking away foreign key "+k.String(), "ALTER TABLE "+k.table()+" DROP CONSTRAINT "+quoteName(k.Name)); err != nil {
 			return err
@@ -290,6 +285,11 @@ func (a *tableApply) exchange(ctx context.Context, merges []*merge, rebuilt []*t
 	}
 	if err := a.mergeAll(ctx, merges); err != nil {
 		return err
+	}
+	for _, s := range sequences {
+		if err := s.reset(ctx, a.conn); err != nil {
+			return err
+		}
 	}
 	if err := a.finishTables(ctx, rebuilt); err != nil {
 		return err

@@ -235,16 +235,20 @@ func readKeys(ctx context.Context, conn *pgx.Conn, oids []int64) ([]foreignKey, 
 		ORDER BY n.nspname, r.relname, c.conname`, oids)
 }
 
-// readViews finds what reads tables, in an order in which it can be created or
-// refreshed.
+// readViews finds what reads tables, by themselves or as what they are part of,
+// in an order in which it can be created or refreshed.
 func readViews(ctx context.Context, conn *pgx.Conn, oids []int64) ([]liveView, error) {
 	views, err := collect[liveView](ctx, conn, "the views on the tables", `
 		WITH RECURSIVE edge(view, source) AS (
 			SELECT DISTINCT w.ev_class, d.refobjid FROM pg_catalog.pg_rewrite w JOIN pg_catalog.pg_depend d
 				ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = w.oid
 				AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid <> w.ev_class),
+		seen(oid) AS (
+			SELECT oid::pg_catalog.oid FROM pg_catalog.unnest($1::pg_catalog.int8[]) t(oid)
+			UNION
+			SELECT i.inhparent FROM seen s JOIN pg_catalog.pg_inherits i ON i.inhrelid = s.oid),
 		reads(view) AS (
-			SELECT view FROM edge WHERE source = ANY ($1::pg_catalog.int8[]::pg_catalog.oid[])
+			SELECT view FROM edge WHERE source IN (SELECT oid FROM seen)
 			UNION
 			SELECT e.view FROM reads r JOIN edge e ON e.source = r.view)
 		SELECT c.oid, n.nspname::pg_catalog.text, c.relname::pg_catalog.text, c.relkind::pg_catalog.text, c.relispopulated,

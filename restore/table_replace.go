@@ -70,9 +70,10 @@ func (a *tableApply) rebuild(ctx context.Context, entries []*toc.Entry) error {
 		}
 	}
 	session := a.session(a.archive)
-	if err := a.run(ctx, session, entries, func(e *toc.Entry) bool {
-		return e.Pass() == toc.PassMain && e.Section != toc.SectionPostData && !later(entries, e)
-	}); err != nil {
+	before := func(e *toc.Entry) bool {
+		return e.Pass() == toc.PassMain && e.Section != toc.SectionPostData && !later(entries, e) && !a.joins(e)
+	}
+	if err := a.run(ctx, session, entries, before); err != nil {
 		return err
 	}
 	if err := a.ownersOnly(ctx, entries); err != nil {
@@ -97,18 +98,47 @@ func later(entries []*toc.Entry, e *toc.Entry) bool {
 	return slices.IndexFunc(entries, func(x *toc.Entry) bool { return x.Section == toc.SectionPostData || x == e }) != slices.Index(entries, e)
 }
 
+// joins tells the entries that make a rebuilt partition one of a table that
+// stays. It would get that table's triggers, which then fired at its rows, and
+// its indexes under names of PostgreSQL's choice: it joins when it has its own.
+func (a *tableApply) joins(e *toc.Entry) bool {
+	if e.Desc != "TABLE ATTACH" {
+		return false
+	}
+	return !slices.ContainsFunc(a.units, func(u *unit) bool {
+		return u.Action != MergeTable && slices.Contains(u.names[1:], tableName(e))
+	})
+}
+
 // finishTables builds what comes after the rows: indexes, constraints,
 // triggers, privileges, publications.
 func (a *tableApply) finishTables(ctx context.Context, entries []*toc.Entry) error {
+	picked := map[int]bool{}
+	for _, e := range entries {
+		picked[e.DumpID] = true
+	}
+	own := func(e *toc.Entry) bool { // what a partition must have before it joins
+		switch e.Desc {
+		case "INDEX", "CONSTRAINT", "CHECK CONSTRAINT":
+			return true
+		case "INDEX ATTACH":
+			return !slices.ContainsFunc(e.Deps, func(id int) bool { return !picked[id] })
+		}
+		return false
+	}
 	session := a.session(a.archive)
-	after := func(e *toc.Entry) bool {
-		return e.Pass() == toc.PassMain && e.Desc != "PUBLICATION TABLE" && (e.Section == toc.SectionPostData || later(entries, e))
-	}
-	if err := a.run(ctx, session, entries, after); err != nil {
-		return err
-	}
-	if err := a.run(ctx, session, entries, func(e *toc.Entry) bool { return e.Pass() == toc.PassACL }); err != nil {
-		return err
+	for _, choose := range []func(*toc.Entry) bool{
+		own,
+		a.joins,
+		func(e *toc.Entry) bool {
+			after := e.Section == toc.SectionPostData || later(entries, e)
+			return e.Pass() == toc.PassMain && after && !own(e) && !a.joins(e) && e.Desc != "PUBLICATION TABLE"
+		},
+		func(e *toc.Entry) bool { return e.Pass() == toc.PassACL },
+	} {
+		if err := a.run(ctx, session, entries, choose); err != nil {
+			return err
+		}
 	}
 	if err := a.describeRows(ctx, entries); err != nil {
 		return err
