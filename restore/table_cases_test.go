@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -453,4 +455,41 @@ func TestTableStale(t *testing.T) {
 	if value[int](t, target, "SELECT count(*) FROM m") != 2 || value[int](t, target, "SELECT count(*) FROM t") != 1 {
 		t.Error("the view was refreshed")
 	}
+}
+
+// TestTableDamaged: rows whose checksum is wrong reach no table, and nothing
+// else has happened by then.
+func TestTableDamaged(t *testing.T) {
+	t.Parallel()
+	srv := oracle.Server(t, 15)
+	target := oracle.Database(t, srv, `CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT n, 'x' FROM generate_series(1, 1000) n`)
+	sink := folder(t)
+	set := take(t, sink, target, "none")
+	oracle.Exec(t, target, `DELETE FROM t WHERE id > 500`)
+	damaged := state(t, target, 15)
+	r := &restore.Restorer{Sink: sink, Target: oracle.Config(t, target)}
+	c, err := r.Contents(t.Context(), set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(sink.String(), filepath.FromSlash(set.Path(c.Tables[0].Objects[0])))
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[100] ^= 1
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var damage *manifest.DamageError
+	if res, err := planTables(t, sink, set, target, restore.TableOptions{}, "t").Apply(t.Context()); !errors.As(err, &damage) || res != nil {
+		t.Errorf("%+v, %v", res, err)
+	}
+	sameState(t, "damaged", damaged, state(t, target, 15))
+	oracle.Exec(t, target, `ALTER TABLE t ADD extra int`)
+	damaged = state(t, target, 15)
+	if res, err := planTables(t, sink, set, target, restore.TableOptions{Replace: true}, "t").Apply(t.Context()); !errors.As(err, &damage) || res == nil || res.Safety == "" {
+		t.Errorf("%+v, %v", res, err)
+	}
+	sameState(t, "damaged, to be rebuilt", damaged, state(t, target, 15))
 }
