@@ -15,6 +15,10 @@
 // properties and privileges; schemas stay, and get the owner, privileges and
 // comment that the set says.
 //
+// Or chosen tables come back into the live ones: [Restorer.PlanTables] compares
+// definitions and rows, and what it plans is applied in one transaction, after
+// a safety backup of these tables; [Restorer.PlanTablesRollback] undoes it.
+//
 // Restoring an archive runs the SQL that is in it, functions, triggers and
 // rules of the backed-up database included, with the rights of the role that
 // restores. Restore only what you trust; [Plan.WriteSQL] shows it all.
