@@ -224,7 +224,10 @@ func TestMemory(t *testing.T) {
 		for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
 		}
 		_, _ = io.Copy(io.Discard, r.Body)
-		time.Sleep(20 * time.Millisecond)
+		// The first parts stay until one comes that found no slot free.
+		for start := time.Now(); most.Load() <= inFlight && time.Since(start) < 10*time.Second; {
+			time.Sleep(time.Millisecond)
+		}
 		return &http.Response{StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 			Header: http.Header{"Etag": {`"x"`}}, Body: http.NoBody}
 	}}.before(t, store)
