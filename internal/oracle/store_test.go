@@ -240,29 +240,34 @@ var starters = []struct {
 	{"Proxy", func(t testing.TB) string { return oracle.Proxy(t, "127.0.0.1:1").Addr }},
 }
 
-// childVariable makes TestChild a program that starts all stores.
+// childVariable makes TestStart a program that serves until it is killed.
 const childVariable = "PGCOFRE_ORACLE_CHILD"
 
-// runChild is a process of this test program that runs TestChild alone.
+// runChild is a process of this test program that runs TestStart alone.
 func runChild(t *testing.T, env ...string) *exec.Cmd {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), exe, "-test.run=^TestChild$", "-test.v")
+	cmd := exec.CommandContext(t.Context(), exe, "-test.run=^TestStart$", "-test.v")
 	cmd.Env = append(append(os.Environ(), childVariable+"=1"), env...)
 	return cmd
 }
 
-func TestChild(t *testing.T) {
-	if os.Getenv(childVariable) == "" {
-		t.Skip("only for other tests")
-	}
+// TestStart: what is started is served at once.
+func TestStart(t *testing.T) {
+	child := os.Getenv(childVariable) != ""
 	for _, starter := range starters {
 		t.Run(starter.name, func(t *testing.T) {
-			fmt.Println("serves", starter.start(t))
-			if starter.name == "Proxy" {
+			addr := starter.start(t)
+			if !answers(t.Context(), addr) {
+				t.Errorf("nobody answers at %s", addr)
+			}
+			if child {
+				fmt.Println("serves", addr)
+			}
+			if child && starter.name == "Proxy" {
 				select {} // until killed
 			}
 		})
