@@ -113,9 +113,6 @@ func TestReplacedMeanwhile(t *testing.T) {
 
 // TestBrokenForGood gives up a download that makes no progress.
 func TestBrokenForGood(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes the pauses between the attempts")
-	}
 	t.Parallel()
 	store := oracle.Azure(t)
 	f := newFront(t, store)
