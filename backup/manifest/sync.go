@@ -132,7 +132,7 @@ type syncSet struct {
 	prior   *Manifest     // as the destination had it, nil if it had none to use
 	at      place         // where it lies in the destination, or will
 	listed  bool          // a manifest lies there that must go first
-	todo    []syncObject  // what is to be copied, or compared
+	pending []syncObject  // what is to be copied, or compared
 	outcome SyncedSet     // what was or is to be done
 	ended   chan struct{} // closed once nothing more will be done
 	copied  struct {

@@ -29,7 +29,7 @@ func (s *syncer) compared() (total amount) {
 func (s *syncer) uncopied() (total amount) {
 	for _, set := range s.sets {
 		if set.outcome.Err == nil {
-			for _, o := range set.todo {
+			for _, o := range set.pending {
 				total.add(1, o.Size)
 			}
 		}
@@ -47,7 +47,7 @@ func (s *syncer) compare(ctx context.Context, set *syncSet) {
 		return
 	}
 	if s.DryRun {
-		for _, o := range set.todo {
+		for _, o := range set.pending {
 			if !o.there {
 				set.copied.add(1, o.Size)
 			}
@@ -66,7 +66,7 @@ func (s *syncer) plan(ctx context.Context, set *syncSet) error {
 	}
 	for _, o := range set.Objects {
 		size, ok := sizes[o.Name]
-		set.todo = append(set.todo, syncObject{o, ok && size == o.Size})
+		set.pending = append(set.pending, syncObject{o, ok && size == o.Size})
 	}
 	switch {
 	case set.equal():
@@ -75,7 +75,7 @@ func (s *syncer) plan(ctx context.Context, set *syncSet) error {
 			flaw, err = s.reread(ctx, set)
 		}
 		if err == nil && flaw == nil {
-			set.todo, set.listed = nil, false // whatever is wrong with the seal, the set is whole
+			set.pending, set.listed = nil, false // whatever is wrong with the seal, the set is whole
 			flaw, err = s.compareSeals(ctx, set, sizes)
 		}
 		if err != nil {
@@ -133,25 +133,25 @@ func firstFlaw(m *Manifest, sizes map[string]int64) error {
 	return nil
 }
 
-// reread compares all objects of a set at the destination, and leaves in todo
+// reread compares all objects of a set at the destination, and leaves in pending
 // those that have other bytes. The flaw is a *DamageError about one of them.
 func (s *syncer) reread(ctx context.Context, set *syncSet) (flaw, err error) {
-	err = s.all(ctx, len(set.todo), func(i int) error {
-		same, err := s.holds(ctx, set, set.todo[i].Object)
-		set.todo[i].there = same
+	err = s.all(ctx, len(set.pending), func(i int) error {
+		same, err := s.holds(ctx, set, set.pending[i].Object)
+		set.pending[i].there = same
 		return err
 	})
 	if err != nil {
 		return nil, at("destination", err)
 	}
 	var other []syncObject
-	for _, o := range set.todo {
+	for _, o := range set.pending {
 		if !o.there {
 			other = append(other, o)
 			flaw = &DamageError{set.ID, o.Name, errors.New("it has other bytes than its hash is of")}
 		}
 	}
-	set.todo = other
+	set.pending = other
 	return flaw, nil
 }
 

@@ -46,8 +46,8 @@ func (s *syncer) copyObjects(ctx context.Context, set *syncSet) error {
 			return at("destination", err)
 		}
 	}
-	return s.all(ctx, len(set.todo), func(i int) error {
-		o := set.todo[i]
+	return s.all(ctx, len(set.pending), func(i int) error {
+		o := set.pending[i]
 		if o.there {
 			same, err := s.holds(ctx, set, o.Object)
 			if err != nil {
