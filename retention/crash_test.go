@@ -1,9 +1,8 @@
 package retention_test
 
 import (
-	"bufio"
 	"context"
-	"fmt"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -52,7 +51,21 @@ var childPolicy = retention.RetentionPolicy{
 	Safety: 10 * day, Proofs: 10 * day, MinVerified: 1, Force: true,
 }
 
-// childClean says that it begins and cleans a folder, as far as it comes.
+// asking is a folder that asks before each deletion, with a byte to standard
+// output, and waits for a byte of standard input, or its end.
+type asking struct{ *remote.Dir }
+
+func (a asking) Delete(ctx context.Context, name string) error {
+	if _, err := os.Stdout.Write([]byte{1}); err != nil {
+		return err
+	}
+	if _, err := os.Stdin.Read(make([]byte, 1)); err != nil && err != io.EOF {
+		return err
+	}
+	return a.Dir.Delete(ctx, name)
+}
+
+// childClean cleans a folder, as far as it comes.
 func childClean(folder, at string) {
 	now, err := time.Parse(time.RFC3339, at)
 	if err != nil {
@@ -62,8 +75,7 @@ func childClean(folder, at string) {
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println("go")
-	if _, err := retention.Clean(context.Background(), sink, childPolicy, now, nil); err != nil {
+	if _, err := retention.Clean(context.Background(), asking{sink}, childPolicy, now, nil); err != nil {
 		panic(err)
 	}
 }
@@ -97,44 +109,26 @@ func folderOf(t *testing.T, w *world) *remote.Dir {
 	return dir
 }
 
-// TestCleanKilled kills Clean's process at random moments. Nothing that is then
+// TestCleanKilled kills Clean's process at random deletions. Nothing that is then
 // listed is incomplete, nothing kept is touched, and the next run ends clean.
 func TestCleanKilled(t *testing.T) {
-	begin := func(dir *remote.Dir, now time.Time) *exec.Cmd {
-		cmd := childOf(t, "clean", dir, now)
-		out, err := cmd.StdoutPipe()
-		if err == nil {
-			err = cmd.Start()
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if line, err := bufio.NewReader(out).ReadString('\n'); line != "go\n" {
-			t.Fatalf("the child says %q, %v", line, err)
-		}
-		return cmd
-	}
 	random := rand.New(rand.NewPCG(20250808, 7))
 	kills, midway := 0, 0
-	for want := rounds(6, 50); kills < want || midway == 0 && kills < 20*want; {
+	for want := rounds(6, 50); kills < want; {
 		w := newWorld(t, random)
 		plan := childPolicy.Plan(scan(t, w.sink), w.now)
 		whole, dir := folderOf(t, w), folderOf(t, w)
-		before := len(names(t, dir))
-		cmd, began := begin(whole, w.now), time.Now()
-		if err := cmd.Wait(); err != nil {
+		if err := childOf(t, "clean", whole, w.now).Run(); err != nil {
 			t.Fatal(err)
 		}
-		took := time.Since(began)
 		end := content(t, whole)
 		for range 3 {
-			cmd := begin(dir, w.now)
-			time.Sleep(time.Duration(random.Int64N(int64(took)))) // a random moment is wanted
-			_ = cmd.Process.Kill()
-			_ = cmd.Wait()
-			if !cmd.ProcessState.Exited() {
-				kills++
+			before := len(names(t, dir))
+			if before == len(end) {
+				break // nothing is left to delete
 			}
+			killClean(t, dir, w.now, 1+random.IntN(before-len(end)))
+			kills++
 			if n := len(names(t, dir)); n < before && n > len(end) {
 				midway++
 			}
@@ -160,6 +154,34 @@ func TestCleanKilled(t *testing.T) {
 	if midway == 0 {
 		t.Error("no process was killed while it deleted")
 	}
+}
+
+// killClean lets a process clean a folder as far as some deletions, the last of
+// which may be under way when it is killed.
+func killClean(t *testing.T, dir *remote.Dir, now time.Time, deletions int) {
+	t.Helper()
+	cmd := childOf(t, "clean", dir, now)
+	tell, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	asks, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range deletions {
+		if _, err := io.ReadFull(asks, make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tell.Write([]byte{1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
 }
 
 // keys lists the names of what a sink holds.
