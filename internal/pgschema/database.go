@@ -27,7 +27,7 @@ type databaseRow struct {
 	Template        bool
 	ConnectionLimit int
 	Tablespace      string
-	Comment         *string
+	Comment         string // without the mark of an unfinished restore
 	ACL             *string
 	DefaultACL      string
 }
@@ -56,7 +56,7 @@ func (r *reader) readDatabase() error {
 		       datcollate::text, datctype::text, `+provider+`, `+locale+`, `+rules+`,
 		       datistemplate, datconnlimit,
 		       (SELECT spcname FROM pg_catalog.pg_tablespace t WHERE t.oid = dattablespace),
-		       pg_catalog.shobj_description(oid, 'pg_database'),
+		       coalesce(pg_catalog.shobj_description(oid, 'pg_database'), ''),
 		       datacl, pg_catalog.acldefault('d', datdba)
 		FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()`)
 	if err != nil {
@@ -66,6 +66,7 @@ func (r *reader) readDatabase() error {
 		return fmt.Errorf("pg_database has %d rows for the current database", len(rows))
 	}
 	d := &database{databaseRow: rows[0], owner: r.roles[rows[0].Owner]}
+	r.schema.Unfinished, d.Comment = CutUnfinished(d.Comment)
 	r.database = d
 
 	if d.settings, err = query[roleSettings](r, "settings of the database", `
@@ -127,8 +128,8 @@ func (e *emitter) database() {
 			})
 		}
 	}
-	if d.Comment != nil && *d.Comment != "" {
-		follow("COMMENT", "COMMENT ON DATABASE "+name+" IS "+literal(*d.Comment)+";\n")
+	if d.Comment != "" {
+		follow("COMMENT", "COMMENT ON DATABASE "+name+" IS "+literal(d.Comment)+";\n")
 	}
 	var labels strings.Builder
 	for _, l := range d.labels {

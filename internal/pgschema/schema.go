@@ -31,7 +31,8 @@ type Schema struct {
 	LargeObjects  []*LargeObjects
 	Extensions    []Extension
 	Settings      Settings
-	Roles         []string // every role that the entries name
+	Unfinished    *Unfinished // nil where no restore left the database incomplete
+	Roles         []string    // every role that the entries name
 	Excluded      []Exclusion
 	Prerequisites []Prerequisite
 	Warnings      []string
