@@ -228,6 +228,10 @@ func (d *dump) description() Description {
 			desc.Scope = manifest.Part
 		}
 	}
+	// A safety backup is of what is there, incomplete or not.
+	if u := d.schema.Unfinished; u != nil && d.w.opts.Purpose != manifest.Safety {
+		desc.Suspect = []string{"the database is half restored: " + u.String()}
+	}
 	return desc
 }
 

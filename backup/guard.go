@@ -12,8 +12,8 @@ import (
 const guardSets = 5
 
 // SuspectError tells that a backup was taken and committed, but is so unlike
-// the ones before it that nobody should rely on it, nor delete older ones,
-// before someone looked. The manifest carries the same reasons.
+// the ones before it, or of a database so clearly incomplete, that nobody
+// should rely on it, nor delete older ones, before someone looked. The manifest carries the same reasons.
 type SuspectError struct {
 	Set     string
 	Reasons []string

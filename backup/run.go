@@ -115,7 +115,7 @@ func run(ctx context.Context, w *Writer, src Source) (*manifest.Manifest, error)
 	m := w.set
 	slices.SortFunc(m.Objects, func(a, b manifest.Object) int { return strings.Compare(a.Name, b.Name) })
 	m.End = w.opts.Now().UTC()
-	m.Suspect = suspicions(&m, w.history, w.opts)
+	m.Suspect = append(m.Suspect, suspicions(&m, w.history, w.opts)...)
 	if err := w.commit(ctx, &m); err != nil {
 		return nil, fmt.Errorf("committing %s: %w", m.ID, err)
 	}

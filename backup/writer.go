@@ -41,6 +41,7 @@ type Description struct {
 	Database *manifest.Database // nil for what is no database
 	DataTime time.Time          // the moment that the data is of; that of Begin by default
 	Scope    manifest.Scope     // manifest.Whole by default
+	Suspect  []string           // reasons why nobody should rely on the set; none by default
 	Warnings []string           // for the log; nothing that names data is stored
 }
 
@@ -103,6 +104,7 @@ func (w *Writer) Describe(d Description) {
 	if d.Scope != "" {
 		w.set.Scope = d.Scope
 	}
+	w.set.Suspect = d.Suspect
 	for _, text := range d.Warnings {
 		w.opts.Logger.Warn(text)
 	}

@@ -266,17 +266,22 @@ func (a *apply) analyzed() string {
 	return strings.Join(names, ", ")
 }
 
-// finish takes the mark away, when all else is done.
+// finish takes the mark away, when all else is done. What a rollback brings back
+// may have been incomplete by itself.
 func (w *worker) finish(ctx context.Context) error {
 	if w.Replace == nil {
 		return nil
+	}
+	if w.undo != nil {
+		return mark(ctx, w.conn, w.undo.Unfinished)
 	}
 	return mark(ctx, w.conn, nil)
 }
 
 // undo is what the restore is about to change.
 func (s *survey) undo() *undo {
-	u := &undo{Set: s.plan.Set, Whole: true, Created: s.created, Public: s.public, NoPublic: s.public && !s.hasPublic}
+	u := &undo{Set: s.plan.Set, Whole: true, Created: s.created, Public: s.public, NoPublic: s.public && !s.hasPublic,
+		Unfinished: s.Unfinished}
 	for id := range s.gone {
 		u.Replaced = append(u.Replaced, id)
 	}

@@ -97,9 +97,7 @@ func (p *Plan) surveyTarget(ctx context.Context, conn *pgx.Conn) (*survey, error
 	if s.live, err = readLive(ctx, conn); err != nil {
 		return nil, fmt.Errorf("reading what database %q holds: %w", p.Database, err)
 	}
-	if s.Unfinished, err = readUnfinished(ctx, conn); err != nil {
-		return nil, err
-	}
+	s.Unfinished = (*Unfinished)(s.live.Unfinished)
 	roots, err := s.close(ctx, conn, s.match())
 	if err != nil {
 		return nil, err

@@ -51,6 +51,9 @@ func (p *Plan) toUndo(ctx context.Context) error {
 		return fmt.Errorf("%w: %s", ErrChosenTables, p.set.ID)
 	}
 	p.undo = u
+	if u.Unfinished != nil {
+		p.Notes = append(p.Notes, "the database was incomplete when the safety backup was taken, and will be again: "+u.Unfinished.String())
+	}
 	replaced := map[catalogID]bool{}
 	for _, id := range u.Replaced {
 		replaced[id] = true

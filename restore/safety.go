@@ -30,6 +30,7 @@ type undo struct {
 	NoPublic     bool        `json:"no_public,omitempty"`     // which the restore creates
 	Created      []object    `json:"created,omitempty"`       // by the restore, where nothing of that name is
 	LargeObjects []int64     `json:"large_objects,omitempty"` // OIDs that the restore replaces or creates
+	Unfinished   *Unfinished `json:"unfinished,omitempty"`    // what the database was left in: so will the rollback leave it
 }
 
 // safetySink is where safety sets go, and where a rollback finds them.
