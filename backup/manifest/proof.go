@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"crypto"
+	"crypto/ed25519"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -48,7 +50,7 @@ func NewProof(m *Manifest, start time.Time) (*Proof, error) {
 	}
 	return &Proof{
 		Format: FormatVersion, Set: m.ID, Manifest: sum, Start: start.UTC(), Producer: Producer(),
-		ID: proofFolder + stamped(start),
+		ID: proofFolder + start.UTC().Format(idTime) + "-" + strings.ToLower(rand.Text()[:8]),
 	}, nil
 }
 
@@ -87,12 +89,8 @@ func (p *Proof) check() error {
 }
 
 // scanProofs reads all proofs.
-func (inv *Inventory) scanProofs(ctx context.Context, s *scanner) error {
-	objects, err := s.listRecords(ctx, proofFolder)
-	if err != nil {
-		return err
-	}
-	refused, err := s.readRecords(ctx, objects, func(name string, text []byte) error {
+func (inv *Inventory) scanProofs(ctx context.Context, sink remote.RemoteSink, trust []ed25519.PublicKey) error {
+	refused, err := scanRecords(ctx, sink, proofFolder, trust, func(name string, text []byte) error {
 		p := new(Proof)
 		if err := parseRecord(text, p); err != nil {
 			return err
