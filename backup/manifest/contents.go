@@ -47,6 +47,11 @@ type Table struct {
 	Filter  string     `json:"filter,omitempty"`  // WHERE clause of an extension's configuration table, which holds other rows as well
 	Objects []string   `json:"objects,omitempty"` // names within the set
 	Root    *TableName `json:"root,omitempty"`    // the partition root that its rows are loaded through; nil for none
+
+	Key   *Key        `json:"key,omitempty"`   // what its rows are told apart by, where that is recorded
+	Keys  string      `json:"keys,omitempty"`  // the sum of its rows' keys, 16 hexadecimal digits, see FORMAT.md
+	Proof *TableProof `json:"proof,omitempty"` // the content of some rows, where Digest says nothing of all
+	Delta *Delta      `json:"delta,omitempty"` // nil: Objects hold all rows
 }
 
 // TableName names a table.
@@ -174,7 +179,10 @@ func (t *Table) check() error {
 			return err
 		}
 	}
-	return checkDigest(t.Digest, t.Rows)
+	if err := checkDigest(t.Digest, t.Rows); err != nil {
+		return err
+	}
+	return t.checkDelta()
 }
 
 // checkDigest checks a digest against the count of rows that is beside it.
