@@ -1,10 +1,13 @@
 package manifest
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/ed25519"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,7 +61,7 @@ func (h *Hold) check() error {
 // for who is about to delete the set.
 func HoldOf(ctx context.Context, sink remote.RemoteSink, id string, trust []ed25519.PublicKey) (*Hold, error) {
 	inv := new(Inventory)
-	if err := inv.scanHolds(ctx, sink, holdFolder+id+recordExt, trust); err != nil {
+	if err := inv.scanHolds(ctx, &scanner{sink: sink, trust: trust}, holdFolder+id+recordExt); err != nil {
 		return nil, err
 	}
 	return inv.Held(&Manifest{ID: id}), nil
@@ -67,28 +70,38 @@ func HoldOf(ctx context.Context, sink remote.RemoteSink, id string, trust []ed25
 // scanHolds reads the holds whose names begin with prefix. One that cannot be
 // read holds all the same, as what it was meant to keep must not go: only where
 // seals are asked for does one without a good seal not count.
-func (inv *Inventory) scanHolds(ctx context.Context, sink remote.RemoteSink, prefix string, trust []ed25519.PublicKey) error {
-	refused, err := scanRecords(ctx, sink, prefix, trust, func(name string, text []byte) error {
-		id := strings.TrimSuffix(strings.TrimPrefix(name, holdFolder), recordExt)
+func (inv *Inventory) scanHolds(ctx context.Context, s *scanner, prefix string) error {
+	records, err := s.listRecords(ctx, prefix)
+	if err != nil {
+		return err
+	}
+	cache := s.cache("holds")
+	setOf := func(name string) string { return strings.TrimSuffix(strings.TrimPrefix(name, holdFolder), recordExt) }
+	refused, err := s.readRecords(ctx, cache, records, func(name string, text []byte) error {
 		h := new(Hold)
-		err := parseRecord(text, h)
-		if err == nil {
-			err = h.check()
-		}
-		if err == nil && h.Set != id {
-			err = fmt.Errorf("it is the hold of %s", h.Set)
-		}
-		switch {
-		case err == nil:
-		case CheckID(id) != nil || len(trust) > 0:
+		if err := parseRecord(text, h); err != nil {
 			return err
-		default:
-			h = &Hold{Format: FormatVersion, Set: id, Reason: fmt.Sprintf("the hold cannot be read: %v", err)}
+		}
+		if err := h.check(); err != nil {
+			return err
+		}
+		if h.Set != setOf(name) {
+			return fmt.Errorf("it is the hold of %s", h.Set)
 		}
 		inv.Holds = append(inv.Holds, h)
 		return nil
 	})
-	inv.Refused = append(inv.Refused, refused...)
+	cache.prune(namesOf(records))
+	for _, r := range refused {
+		var unread *unreadError
+		id := setOf(r.Name)
+		if CheckID(id) != nil || len(s.trust) > 0 && !errors.As(r.Err, &unread) {
+			inv.Refused = append(inv.Refused, r)
+			continue
+		}
+		inv.Holds = append(inv.Holds, &Hold{Format: FormatVersion, Set: id, Reason: fmt.Sprintf("the hold cannot be read: %v", r.Err)})
+	}
+	slices.SortFunc(inv.Holds, func(a, b *Hold) int { return cmp.Compare(a.Set, b.Set) })
 	return err
 }
 

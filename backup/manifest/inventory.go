@@ -16,7 +16,8 @@ type Inventory struct {
 
 	Holds   []*Hold   // by the set's ID
 	Proofs  []*Proof  // by End, oldest first
-	Refused []Refused // holds and proofs that do not count
+	Runs    []*Run    // by Start, oldest first; see ScanOptions.RunsSince
+	Refused []Refused // holds, proofs and records of runs that do not count
 }
 
 // ErrNoSet is returned by [Inventory.Find] when no set answers the reference.
@@ -57,11 +58,16 @@ func (inv *Inventory) Sources() []string {
 	return slices.Compact(names)
 }
 
-// Source returns the sets of one source. What is damaged or stray stays in, as
-// nobody can tell whose it is; so do holds and proofs.
+// Source returns the sets and runs of one source. What is damaged or stray stays
+// in, as nobody can tell whose it is; so do holds and proofs.
 func (inv *Inventory) Source(name string) *Inventory {
 	out := *inv
-	out.Sets = nil
+	out.Sets, out.Runs = nil, nil
+	for _, r := range inv.Runs {
+		if r.Source == name {
+			out.Runs = append(out.Runs, r)
+		}
+	}
 	for _, m := range inv.Sets {
 		if m.Source == name {
 			out.Sets = append(out.Sets, m)

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto"
-	"crypto/ed25519"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -50,7 +48,7 @@ func NewProof(m *Manifest, start time.Time) (*Proof, error) {
 	}
 	return &Proof{
 		Format: FormatVersion, Set: m.ID, Manifest: sum, Start: start.UTC(), Producer: Producer(),
-		ID: proofFolder + start.UTC().Format(idTime) + "-" + strings.ToLower(rand.Text()[:8]),
+		ID: proofFolder + stamped(start),
 	}, nil
 }
 
@@ -89,8 +87,13 @@ func (p *Proof) check() error {
 }
 
 // scanProofs reads all proofs.
-func (inv *Inventory) scanProofs(ctx context.Context, sink remote.RemoteSink, trust []ed25519.PublicKey) error {
-	refused, err := scanRecords(ctx, sink, proofFolder, trust, func(name string, text []byte) error {
+func (inv *Inventory) scanProofs(ctx context.Context, s *scanner) error {
+	records, err := s.listRecords(ctx, proofFolder)
+	if err != nil {
+		return err
+	}
+	cache := s.cache("proofs")
+	refused, err := s.readRecords(ctx, cache, records, func(name string, text []byte) error {
 		p := new(Proof)
 		if err := parseRecord(text, p); err != nil {
 			return err
@@ -104,6 +107,7 @@ func (inv *Inventory) scanProofs(ctx context.Context, sink remote.RemoteSink, tr
 		inv.Proofs = append(inv.Proofs, p)
 		return nil
 	})
+	cache.prune(namesOf(records))
 	slices.SortFunc(inv.Proofs, func(a, b *Proof) int { return cmp.Or(a.End.Compare(b.End), cmp.Compare(a.ID, b.ID)) })
 	inv.Refused = append(inv.Refused, refused...)
 	return err

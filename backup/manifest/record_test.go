@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -133,32 +134,61 @@ func TestSealedRecords(t *testing.T) {
 	}
 }
 
-// A hold that cannot be read for a reason that may pass is not passed over.
-func TestScanUnreadableHold(t *testing.T) {
+// A hold that the sink does not give back holds, whoever may have sealed it, and
+// a proof that it does not is refused; neither hides the sets.
+func TestScanUnreadableRecords(t *testing.T) {
+	public, private := newKey(t)
 	mem := remotetest.NewMem()
 	id := commit(t, mem, "app", 0, nil)
-	if err := (manifest.Hold{Set: id, Reason: "x", Since: start}).Put(t.Context(), mem, nil); err != nil {
+	seal(t, mem, id, private)
+	if err := (manifest.Hold{Set: id, Reason: "x", Since: start}).Put(t.Context(), mem, private); err != nil {
 		t.Fatal(err)
 	}
-	lost := errors.New("connection lost")
+	proof := prove(t, mem, scan(t, mem).Sets[0], start, true, private)
+	archived := errors.New("the object is archived")
 	sink := &remotetest.Faulty{RemoteSink: mem, OnGet: func(_ context.Context, name string, r io.Reader) (io.Reader, error) {
-		if strings.HasPrefix(name, "state/holds/") {
-			return nil, lost
+		if !strings.HasPrefix(name, id) {
+			return nil, archived
 		}
 		return r, nil
 	}}
-	if _, err := manifest.Scan(t.Context(), sink, nil); !errors.Is(err, lost) {
-		t.Errorf("got %v", err)
+	for _, trust := range [][]ed25519.PublicKey{nil, {public}} {
+		inv, err := manifest.Scan(t.Context(), sink, &manifest.ScanOptions{Trust: trust})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h := inv.Held(inv.Sets[0]); h == nil || !strings.Contains(h.Reason, "archived") {
+			t.Errorf("the hold is %+v", h)
+		}
+		if len(inv.Proofs) > 0 || len(inv.Refused) != 1 || inv.Refused[0].Name != proof.ID+".json" || !errors.Is(inv.Refused[0].Err, archived) {
+			t.Errorf("proofs %v, refused %v", inv.Proofs, inv.Refused)
+		}
+		if h, err := manifest.HoldOf(t.Context(), sink, id, trust); err != nil || h == nil {
+			t.Errorf("HoldOf: %+v, %v", h, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	sink.OnGet = func(ctx context.Context, name string, _ io.Reader) (io.Reader, error) {
+		cancel()
+		return nil, ctx.Err()
+	}
+	if h, err := manifest.HoldOf(ctx, sink, id, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %+v, %v", h, err)
 	}
 }
 
 // The records of FORMAT.md are what is written.
 func TestFormatRecords(t *testing.T) {
 	sink := remotetest.NewMem()
-	for _, text := range append(blocks(t, "hold"), blocks(t, "proof")...) {
+	for _, text := range slices.Concat(blocks(t, "hold"), blocks(t, "proof"), blocks(t, "run")) {
 		name := "state/holds/full/20250808T020000Z-k7f3.json"
 		var err error
-		if strings.Contains(text, `"method"`) {
+		if strings.Contains(text, `"outcome"`) {
+			r := new(manifest.Run)
+			if err = json.Unmarshal([]byte(text), r); err == nil {
+				name, err = r.ID+".json", r.Put(t.Context(), sink, nil)
+			}
+		} else if strings.Contains(text, `"method"`) {
 			p := new(manifest.Proof)
 			if err = json.Unmarshal([]byte(text), p); err == nil {
 				name, err = p.ID+".json", p.Put(t.Context(), sink, nil)
@@ -176,7 +206,7 @@ func TestFormatRecords(t *testing.T) {
 			t.Errorf("%s holds\n%s\nnot\n%s", name, got, text)
 		}
 	}
-	if inv := scan(t, sink); len(inv.Holds) != 1 || len(inv.Proofs) != 1 || len(inv.Refused) != 0 {
+	if inv := scanAll(t, sink); len(inv.Holds) != 1 || len(inv.Proofs) != 1 || len(inv.Runs) != 1 || len(inv.Refused) != 0 {
 		t.Errorf("%+v", inv)
 	}
 }

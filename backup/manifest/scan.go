@@ -45,21 +45,40 @@ type Stray struct {
 	Objects int
 }
 
-// ScanOptions changes what [Scan] accepts. The zero value, and nil, work.
+// ScanOptions changes what [Scan] reads and accepts. The zero value, and nil,
+// work.
 type ScanOptions struct {
 	// Trust are the public keys of those who may seal a set. If there are any,
 	// a set without the seal of one of them is damaged. Default: seals are not
 	// looked at.
 	Trust []ed25519.PublicKey
+
+	// RunsSince has the records read of the runs that started then or later, to
+	// the second: their names tell when, and older ones are not read. The zero
+	// time has none read, as whoever looks for sets has no use for them;
+	// time.Unix(0, 0) all.
+	RunsSince time.Time
+
+	// Cache is a local folder, made if it is not there, that keeps what was
+	// read of manifests, seals, holds, proofs and records of runs, so that the
+	// next scan need not read it again from a store that is far away. Of each
+	// the sink is still asked whether it changed, and what an entry says counts
+	// only for the version that it was read of: a sink that tells no versions
+	// is not cached. It may be shared by sinks and by programs at work, takes
+	// no more than the sink's manifests below 1 MiB and records do, and may be
+	// deleted at any time; whatever goes wrong with it is passed over. Whoever
+	// can write there can have sets that are not sealed look as he likes.
+	// Default: no cache, which for a [remote.Dir] is quicker.
+	Cache string
 }
 
 // Scan reads every manifest of a sink. It lists the folders of the known
 // kinds, and those below a year and a month ("2025/08/full/", as a copy may be laid out), and
 // reads what is in those that have a set's name, several at a time; then the
-// holds and proofs. It leaves everything else in the sink alone. An error says
-// that such a listing failed, that a hold or proof could not be read, or that
-// ctx is done; what is wrong with one set is an entry in [Inventory.Damaged]
-// instead, and with a hold or proof in [Inventory.Refused].
+// holds, the proofs, and the records of runs that it is asked for. It leaves
+// everything else in the sink alone. An error says that such a listing failed,
+// or that ctx is done; what is wrong with one set is an entry in
+// [Inventory.Damaged] instead, and with one record in [Inventory.Refused].
 func Scan(ctx context.Context, sink remote.RemoteSink, opts *ScanOptions) (*Inventory, error) {
 	if opts == nil {
 		opts = new(ScanOptions)
@@ -68,14 +87,20 @@ func Scan(ctx context.Context, sink remote.RemoteSink, opts *ScanOptions) (*Inve
 	if err != nil {
 		return nil, err
 	}
+	s := &scanner{sink: sink, trust: opts.Trust, folder: opts.Cache}
+	s.manifests = s.cache("sets")
+	s.describe(ctx, places)
 	found := make([]finding, len(places))
-	s := &scanner{sink: sink, trust: opts.Trust}
 	inParallel(scanJobs, len(places), func(i int) { found[i] = s.look(ctx, places[i]) })
 	inv := newInventory(found)
-	if err := inv.scanHolds(ctx, sink, holdFolder, opts.Trust); err != nil {
+	s.manifests.prune(manifestsOf(places))
+	if err := inv.scanHolds(ctx, s, holdFolder); err != nil {
 		return nil, err
 	}
-	if err := inv.scanProofs(ctx, sink, opts.Trust); err != nil {
+	if err := inv.scanProofs(ctx, s); err != nil {
+		return nil, err
+	}
+	if err := inv.scanRuns(ctx, s, opts.RunsSince); err != nil {
 		return nil, err
 	}
 	if ctx.Err() != nil {
@@ -106,6 +131,14 @@ func inParallel(jobs, n int, f func(i int)) {
 type place struct{ prefix, id string }
 
 func (p place) path(object string) string { return p.prefix + p.id + "/" + object }
+
+// manifestsOf lists the names that the manifests have in these places.
+func manifestsOf(places []place) (names []string) {
+	for _, at := range places {
+		names = append(names, at.path(Name))
+	}
+	return names
+}
 
 // listSets lists the folders that have a set's name, those without a prefix
 // first.
@@ -175,12 +208,18 @@ type finding struct {
 	stray   *Stray
 }
 
-// scanner reads the manifests of one sink.
+// scanner reads the manifests and records of one sink.
 type scanner struct {
 	sink  remote.RemoteSink
 	trust []ed25519.PublicKey
-	large sync.Mutex // held over one that is not of ordinary size
+	large sync.Mutex // held over a manifest that is not of ordinary size
+
+	folder    string // of the caches, "" for none
+	manifests *cache
+	described map[string]remote.Object // of some manifests, by name
 }
+
+func (s *scanner) cache(sort string) *cache { return openCache(s.folder, s.sink, sort) }
 
 func (s *scanner) look(ctx context.Context, at place) finding {
 	set, err := s.read(ctx, at)
@@ -201,28 +240,60 @@ func (s *scanner) look(ctx context.Context, at place) finding {
 	return finding{set: set}
 }
 
-// read reads the manifest of one set.
+// read returns the manifest of one set.
 func (s *scanner) read(ctx context.Context, at place) (*Manifest, error) {
-	r, err := s.sink.Get(ctx, at.path(Name))
+	obj, err := s.object(ctx, at.path(Name))
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()
-	b, err := io.ReadAll(io.LimitReader(r, ordinary))
-	if len(b) == ordinary {
-		s.large.Lock()
-		defer s.large.Unlock()
-		b, err = io.ReadAll(io.LimitReader(io.MultiReader(bytes.NewReader(b), r), MaxSize+1))
+	if text, sig, ok := s.manifests.get(obj); ok {
+		if m, err := s.parse(at, text, sig); err == nil {
+			return m, nil
+		}
 	}
+	text, unlock, err := s.content(ctx, at.path(Name))
+	defer unlock()
 	if err != nil {
 		return nil, err
 	}
+	var sig []byte
 	if len(s.trust) > 0 {
-		if err := checkSeal(ctx, s.sink, at, b, s.trust); err != nil {
+		if sig, err = readSeal(ctx, s.sink, at); err != nil {
 			return nil, err
 		}
 	}
-	m, err := Parse(b)
+	m, err := s.parse(at, text, sig)
+	if err == nil {
+		s.manifests.put(obj, text, sig, len(m.Objects))
+	}
+	return m, err
+}
+
+// content reads a manifest, and holds up the others until unlock is called if
+// it is large.
+func (s *scanner) content(ctx context.Context, name string) (text []byte, unlock func(), err error) {
+	r, err := s.sink.Get(ctx, name)
+	if err != nil {
+		return nil, func() {}, err
+	}
+	defer r.Close()
+	text, err = io.ReadAll(io.LimitReader(r, ordinary))
+	if len(text) < ordinary {
+		return text, func() {}, err
+	}
+	s.large.Lock()
+	text, err = io.ReadAll(io.LimitReader(io.MultiReader(bytes.NewReader(text), r), MaxSize+1))
+	return text, s.large.Unlock, err
+}
+
+// parse makes a manifest of what was read, or says why it cannot be used.
+func (s *scanner) parse(at place, text, sig []byte) (*Manifest, error) {
+	if len(s.trust) > 0 {
+		if err := verifySeal(at.id, text, sig, s.trust); err != nil {
+			return nil, err
+		}
+	}
+	m, err := Parse(text)
 	var newer *NewerFormatError
 	switch {
 	case errors.As(err, &newer):
