@@ -45,6 +45,12 @@ type Dumper struct {
 	Tables, ExcludeTables   []string
 	ExcludeTableData        []string
 
+	// Belongings takes along what is on the tables that Schemas or Tables
+	// choose and pg_dump leaves out: their extended statistics, in whatever
+	// schema, and publications' hold of them. The publications themselves must
+	// be there where the set is restored.
+	Belongings bool
+
 	// ExcludeObjects leaves out objects of kinds that cannot be reproduced,
 	// each named as the error that refuses them does.
 	ExcludeObjects []string
@@ -158,6 +164,7 @@ func (d *Dumper) selection() *pgschema.Options {
 		Schemas: d.Schemas, ExcludeSchemas: d.ExcludeSchemas,
 		Tables: d.Tables, ExcludeTables: d.ExcludeTables,
 		ExcludeTableData: d.ExcludeTableData, ExcludeObjects: d.ExcludeObjects,
+		Belongings: d.Belongings,
 	}
 }
 

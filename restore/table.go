@@ -53,9 +53,10 @@ type TablePlan struct {
 	Database string        `json:"database"`
 	Tables   []TableChange `json:"tables"`
 
-	// ForeignKeys of all tables that refer to these are taken away meanwhile,
-	// added again with their options, and checked then.
-	ForeignKeys []string `json:"foreign_keys,omitempty"`
+	// Constraints are taken away meanwhile, added again with their options, and
+	// checked then: the foreign keys of all tables that refer to these. So are
+	// those of these tables that are NOT VALID, which are not checked.
+	Constraints []string `json:"constraints,omitempty"`
 	// Refreshed are the materialized views that are filled anew, Stale those
 	// that are left as they are although they read the tables.
 	Refreshed []string `json:"refreshed,omitempty"`
@@ -165,9 +166,8 @@ func (r *Restorer) planTables(ctx context.Context, set *manifest.Manifest, opts 
 
 // PlanTablesRollback plans to bring all tables of a safety set back that
 // Apply of a [TablePlan] had taken: those that it replaced are replaced again,
-// whatever opts says. What no set of chosen tables holds stays as it is by then:
-// tables that it created, publications' hold of the tables and, as far as their
-// columns are there, extended statistics.
+// whatever opts says, and get the extended statistics and the places in
+// publications back that they had, and no others. Tables that it created stay.
 //
 // The errors are those of PlanTables.
 func (r *Restorer) PlanTablesRollback(ctx context.Context, safety *manifest.Manifest, opts *TableOptions) (*TablePlan, error) {

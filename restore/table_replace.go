@@ -140,20 +140,19 @@ func (a *tableApply) finishTables(ctx context.Context, entries []*toc.Entry) err
 			return err
 		}
 	}
-	if err := a.describeRows(ctx, entries); err != nil {
-		return err
+	if a.chosenTables(entries) { // which holds no statistics
+		if err := a.describeRows(ctx, a.replaced); err != nil {
+			return err
+		}
 	}
 	return a.publish(ctx, entries)
 }
 
-// describeRows gives replaced tables the extended statistics that they had
-// until now, where the backup is one of chosen tables and holds none.
-func (a *tableApply) describeRows(ctx context.Context, entries []*toc.Entry) error {
-	if !a.chosenTables(entries) {
-		return nil
-	}
+// describeRows gives what was created again the extended statistics that it had
+// until now.
+func (a *tableApply) describeRows(ctx context.Context, created func(oid uint32) bool) error {
 	for _, s := range a.live.stats {
-		if !a.replaced(s.Table) {
+		if !created(s.Table) {
 			continue
 		}
 		sql := s.Definition + "; ALTER STATISTICS " + s.String() + " OWNER TO " + quoteName(s.Owner)
@@ -171,14 +170,15 @@ func (a *tableApply) describeRows(ctx context.Context, entries []*toc.Entry) err
 }
 
 // chosenTables tells a backup of chosen tables from one that has all that is on
-// them.
+// them, as every safety backup does.
 func (p *TablePlan) chosenTables(entries []*toc.Entry) bool {
-	return slices.ContainsFunc(p.contents.Excluded, func(x manifest.Exclusion) bool { return x.Kind == "database" }) &&
+	return p.set.Purpose != manifest.Safety && slices.ContainsFunc(p.contents.Excluded, func(x manifest.Exclusion) bool { return x.Kind == "database" }) &&
 		!slices.ContainsFunc(entries, func(e *toc.Entry) bool { return e.Desc == "STATISTICS" })
 }
 
 // publish gives rebuilt tables back to publications: to those of the backup
-// that still exist, and to those that had the tables until now.
+// that still exist, and to those that had the tables until now, unless the
+// backup is the safety backup that is rolled back to.
 func (a *tableApply) publish(ctx context.Context, entries []*toc.Entry) error {
 	all, err := collect[struct {
 		Name string
@@ -187,32 +187,25 @@ func (a *tableApply) publish(ctx context.Context, entries []*toc.Entry) error {
 	if err != nil {
 		return err
 	}
-	index := a.archive.Index()
 	done := map[[2]string]bool{} // publication and table
 	for _, e := range entries {
 		if e.Desc != "PUBLICATION TABLE" {
 			continue
 		}
-		for _, id := range e.Deps {
-			of := index[id]
-			if of == nil || of.Desc != "PUBLICATION" {
-				continue
-			}
-			table := quoteTable(manifest.TableName{Schema: e.Namespace.String(), Name: strings.TrimPrefix(e.Tag, of.Tag+" ")})
-			i := slices.IndexFunc(all, func(p struct {
-				Name string
-				All  bool
-			}) bool {
-				return p.Name == of.Tag
-			})
-			switch {
-			case i < 0:
-				a.result.Notes = append(a.result.Notes, fmt.Sprintf("publication %s is not there any more: table %s is not in it", quoteName(of.Tag), table))
-			case !all[i].All:
-				done[[2]string{of.Tag, table}] = true
-				if err := a.exec(ctx, "publishing table "+table, strings.TrimSpace(e.Defn.String())); err != nil {
-					return err
-				}
+		name, table := a.membership(e)
+		i := slices.IndexFunc(all, func(p struct {
+			Name string
+			All  bool
+		}) bool {
+			return p.Name == name
+		})
+		switch {
+		case i < 0:
+			a.result.Notes = append(a.result.Notes, fmt.Sprintf("publication %s is not there any more: table %s is not in it", quoteName(name), table))
+		case !all[i].All:
+			done[[2]string{name, table}] = true
+			if err := a.exec(ctx, "publishing table "+table, strings.TrimSpace(e.Defn.String())); err != nil {
+				return err
 			}
 		}
 	}
@@ -221,11 +214,30 @@ func (a *tableApply) publish(ctx context.Context, entries []*toc.Entry) error {
 		if !a.replaced(m.Table) || done[[2]string{m.Name, table}] {
 			continue
 		}
+		if a.set.Purpose == manifest.Safety {
+			a.result.Notes = append(a.result.Notes, fmt.Sprintf("table %s is not in publication %s any more, as it was not before", table, quoteName(m.Name)))
+			continue
+		}
 		if err := a.keep(ctx, fmt.Sprintf("publication %s of table %s", quoteName(m.Name), table), m.Statement); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// membership is the publication of a PUBLICATION TABLE entry, and the quoted
+// name of its table. The tag is one name behind the other.
+func (p *TablePlan) membership(e *toc.Entry) (publication, table string) {
+	for _, id := range e.Deps {
+		t := p.archive.Entry(id)
+		if t == nil || !isRelation(t) {
+			continue
+		}
+		if name, ok := strings.CutSuffix(e.Tag, " "+t.Tag); ok && t.Namespace == e.Namespace {
+			return name, quoteTable(tableName(t))
+		}
+	}
+	return e.Tag, ""
 }
 
 // keep gives a rebuilt table what it had in the database and the backup does
@@ -274,7 +286,9 @@ func (a *tableApply) recreateViews(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return a.describeRows(ctx, func(oid uint32) bool {
+		return slices.ContainsFunc(a.live.views, func(v liveView) bool { return v.OID == oid && v.Recreate })
+	})
 }
 
 func (p *TablePlan) recreated() (names []manifest.TableName) {

@@ -100,6 +100,11 @@ func (r *reader) readFilter() error {
 	return nil
 }
 
+// belongings reports whether what is on the chosen tables is dumped although
+// pg_dump would not: it takes statistics for a part of their schema, and
+// publications for one of the whole database.
+func (r *reader) belongings() bool { return r.opts.Belongings && !r.filter.everything() }
+
 // found is a schema or table that a pattern matches.
 type found struct {
 	OID  uint32

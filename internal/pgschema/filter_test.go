@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -23,6 +25,17 @@ const parted = `
 	CREATE FUNCTION auth.uid() RETURNS int LANGUAGE sql AS 'SELECT 1';
 	CREATE TABLE app.tasks (id serial PRIMARY KEY, owner int REFERENCES auth.users, title text);
 	INSERT INTO app.tasks (owner, title) VALUES (1, 'one'), (1, 'two');
+	CREATE SEQUENCE app.numbers OWNED BY app.tasks.owner;
+	COMMENT ON COLUMN app.tasks.title IS 'what';
+	GRANT UPDATE (title) ON app.tasks TO PUBLIC;
+	CREATE FUNCTION app.look() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+	CREATE TRIGGER looks AFTER INSERT ON app.tasks EXECUTE FUNCTION app.look();
+	CREATE RULE nothing AS ON DELETE TO app.tasks WHERE false DO INSTEAD NOTHING;
+	CREATE POLICY own ON app.tasks USING (owner > 0);
+	CREATE STATISTICS app.of_tasks ON owner, title FROM app.tasks;
+	ALTER STATISTICS app.of_tasks SET STATISTICS 50;
+	COMMENT ON STATISTICS app.of_tasks IS 'dependent';
+	CREATE STATISTICS auth.elsewhere ON id, title FROM app.tasks;
 	CREATE TABLE app.audit (at timestamptz, what text);
 	INSERT INTO app.audit VALUES (now(), 'x');
 	CREATE TABLE app.audit_old () INHERITS (app.audit);
@@ -33,6 +46,7 @@ const parted = `
 	CREATE VIEW app.unwrapped AS SELECT (ROW(1, NULL)::auth.pair).a;
 	CREATE TABLE public.plain (a int DEFAULT auth.uid());
 	CREATE PUBLICATION all_of_it FOR TABLE app.tasks, public.plain;
+	CREATE PUBLICATION "the rest" FOR ALL TABLES;
 	ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC;
 	ALTER DEFAULT PRIVILEGES IN SCHEMA auth GRANT SELECT ON TABLES TO PUBLIC;
 	SELECT lo_create(5);`
@@ -115,6 +129,61 @@ func TestRecords(t *testing.T) {
 		if _, err := read(t, target, &opts); err == nil {
 			t.Errorf("%+v: no error", opts)
 		}
+	}
+}
+
+// TestBelongings: chosen tables take along what a dump of the whole database
+// has on them, and nothing else.
+func TestBelongings(t *testing.T) {
+	for _, major := range []int{13, 15, 18} {
+		t.Run(strconv.Itoa(major), func(t *testing.T) {
+			target := oracle.Database(t, oracle.Server(t, major), parted)
+			if major >= 15 {
+				oracle.Exec(t, target, `CREATE PUBLICATION narrow FOR TABLE app.tasks (id, title) WHERE (id > 1); CREATE PUBLICATION schemas FOR TABLES IN SCHEMA app`)
+			}
+			statements := func(opts *pgschema.Options) (all []string) {
+				s, err := read(t, target, opts)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, e := range s.Entries {
+					all = append(all, fmt.Sprint(e, " ", e.Owner, " ", e.Defn))
+				}
+				return all
+			}
+			whole := statements(nil)
+			if !slices.Equal(statements(&pgschema.Options{Belongings: true}), whole) {
+				t.Error("a dump of everything is not the same with belongings")
+			}
+			stock := statements(&pgschema.Options{Tables: []string{"app.tasks"}})
+			var want []string
+			for _, text := range whole {
+				belongs := strings.HasPrefix(text, "STATISTICS ") || strings.HasPrefix(text, "COMMENT app.STATISTICS ") ||
+					strings.HasPrefix(text, "PUBLICATION TABLE app.")
+				if belongs || slices.Contains(stock, text) {
+					want = append(want, text)
+				}
+			}
+			if n := map[bool]int{false: 4, true: 5}[major >= 15]; len(want) != len(stock)+n {
+				t.Fatalf("%d statements belong to the table, want %d: %q", len(want)-len(stock), n, want)
+			}
+			opts := &pgschema.Options{Tables: []string{"app.tasks"}, Belongings: true}
+			if got := statements(opts); !slices.Equal(got, want) {
+				t.Errorf("got %q\nwant %q", got, want)
+			}
+			s, err := read(t, target, opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range []pgschema.Prerequisite{
+				{Kind: "PUBLICATION", Name: "all_of_it", NeededBy: "PUBLICATION TABLE app.tasks"},
+				{Kind: "SCHEMA", Name: "auth", NeededBy: "STATISTICS auth.elsewhere"},
+			} {
+				if !slices.Contains(s.Prerequisites, want) {
+					t.Errorf("prerequisites %+v: want %+v", s.Prerequisites, want)
+				}
+			}
+		})
 	}
 }
 

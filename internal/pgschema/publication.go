@@ -129,7 +129,7 @@ func (r *reader) readPublicationSchemas() error {
 // selectPublicationMember: members go with their publication, whatever the
 // schema that they are in.
 func (r *reader) selectPublicationMember(o *object) {
-	if !r.isMember(o) && r.filter.everything() {
+	if !r.isMember(o) && (r.filter.everything() || r.belongings()) {
 		o.dump = compAll
 	}
 }

@@ -16,6 +16,11 @@ type Options struct {
 	ExcludeTables    []string // not these tables, views and sequences
 	ExcludeTableData []string // the definition, not the rows
 
+	// Belongings takes along what is on the tables that Schemas or Tables choose
+	// and pg_dump leaves out: their extended statistics, in whatever schema, and
+	// publications' hold of them, but not the publications.
+	Belongings bool
+
 	// ExcludeObjects leaves out single objects of kinds that cannot be
 	// reproduced, each as [UnsupportedError] names it: "SUBSCRIPTION orders".
 	ExcludeObjects []string

@@ -42,8 +42,12 @@ func (r *reader) readStatistics() error {
 		}
 		r.add(s)
 		r.selectObject(&s.object)
-		if t := find[*table](r, pgClass, row.Table); s.extID == 0 && (t == nil || !t.has(compDefinition)) {
+		switch t := find[*table](r, pgClass, row.Table); {
+		case s.extID != 0:
+		case t == nil || !t.has(compDefinition):
 			s.dump = compNone
+		case r.belongings():
+			s.dump = compAll
 		}
 		if s.has(compDefinition) && s.definition == "" {
 			return fmt.Errorf("statistics %s were dropped while they were read; run the backup again", r.qualified(s.schema(), s.name))
