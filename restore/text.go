@@ -28,11 +28,7 @@ func (p *Plan) WriteText(w io.Writer) error {
 	}
 	fmt.Fprintf(&b, "  %s, %s, %s (%s to read from the sink)\n", english.Plural(p.Tables, "table", ""),
 		english.Plural(int(p.Rows), "row", ""), humanize.IBytes(uint64(p.RawBytes)), humanize.IBytes(uint64(p.ReadBytes)))
-	list := func(title string, items []string) {
-		if len(items) > 0 {
-			fmt.Fprintf(&b, "%s:\n  %s\n", title, strings.Join(items, "\n  "))
-		}
-	}
+	list := func(title string, items []string) { writeList(&b, title, items) }
 	if p.Replace != nil {
 		p.Replace.write(&b, list)
 	}
@@ -57,10 +53,24 @@ func (p *Plan) WriteText(w io.Writer) error {
 	return err
 }
 
+// writeList writes a title and what it is of. What follows a line break in a
+// name is indented further, and so passes for no other line.
+func writeList(b *strings.Builder, title string, items []string) {
+	if len(items) == 0 {
+		return
+	}
+	b.WriteString(title + ":\n")
+	for _, item := range items {
+		b.WriteString("  " + indented(item) + "\n")
+	}
+}
+
+func indented(s string) string { return strings.ReplaceAll(s, "\n", "\n      ") }
+
 // write writes what is replaced, and what is not.
 func (r *Replacement) write(b *strings.Builder, list func(title string, items []string)) {
 	if r.Unfinished != nil {
-		fmt.Fprintf(b, "UNFINISHED: %v\n", r.Unfinished)
+		fmt.Fprintf(b, "UNFINISHED: %s\n", indented(r.Unfinished.String()))
 	}
 	var objects []string
 	for _, o := range r.Objects {
