@@ -62,7 +62,7 @@ func (p *place) scan(ctx context.Context) (*found, error) {
 // selection is what the commands share that mean one backup.
 type selection struct {
 	place
-	Set string `arg:"" help:"Which backup: its name as list shows it, a part of the name that no other has, or latest (the newest that is good and whole)."`
+	Set string `arg:"" help:"Which backup: its name as list shows it, a part of the name that no other has, or latest (${latest})."`
 }
 
 // find opens the sink and reads the manifest of the selected backup.
@@ -71,20 +71,25 @@ func (s *selection) find(ctx context.Context, c *console) (*found, error) {
 	if err != nil {
 		return nil, err
 	}
+	return f, s.choose(c, f)
+}
+
+// choose finds the selected backup.
+func (s *selection) choose(c *console, f *found) (err error) {
 	if known := f.inventory.Sources(); s.Set == "latest" && len(known) > 1 {
-		return nil, usageError(fmt.Sprintf("the sink holds backups of several sources: say which with --source, one of %q", known))
+		return usageError(fmt.Sprintf("the sink holds backups of several sources: say which with --source, one of %q", known))
 	}
 	if f.set, err = f.inventory.Find(s.Set); err == nil && s.Set == "latest" {
 		f.warnOfNewer(c)
 	}
-	return f, err
+	return err
 }
 
 // warnOfNewer tells which newer backups latest passes over.
 func (f *found) warnOfNewer(c *console) {
 	const passed = "latest passes over a newer backup"
 	for _, m := range f.inventory.Sets {
-		if !m.Good() && m.Kind == f.set.Kind && m.Start.After(f.set.Start) {
+		if !m.Good() && m.Kind == f.set.Kind && isSafety(m) == isSafety(f.set) && m.Start.After(f.set.Start) {
 			c.log.Warn(passed, "backup", m.ID, "state", "suspect")
 		}
 	}
@@ -95,6 +100,9 @@ func (f *found) warnOfNewer(c *console) {
 	}
 }
 
+// isSafety tells what was taken before something was overwritten.
+func isSafety(m *manifest.Manifest) bool { return m.Purpose == manifest.Safety }
+
 // choice is what the commands share that read one backup.
 type choice struct {
 	Identity files `short:"i" placeholder:"FILE" help:"age identities (AGE-SECRET-KEY-...) that open an encrypted backup. Repeat for more."`
@@ -103,11 +111,20 @@ type choice struct {
 
 // find finds the backup, and reads what opens it.
 func (o *choice) find(ctx context.Context, c *console) (*found, error) {
+	f, err := o.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return f, o.choose(c, f)
+}
+
+// open opens the sink, and reads what opens its backups.
+func (o *choice) open(ctx context.Context) (*found, error) {
 	identities, err := readAll(o.Identity, "--identity", identitiesParser(ctx))
 	if err != nil {
 		return nil, err
 	}
-	f, err := o.selection.find(ctx, c)
+	f, err := o.scan(ctx)
 	if err != nil {
 		return nil, err
 	}

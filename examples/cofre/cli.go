@@ -10,6 +10,8 @@ const description = `Back up PostgreSQL databases, prove the backups, restore th
   cofre list    --sink /var/backups/app
   cofre verify  --sink /var/backups/app latest
   cofre restore --sink /var/backups/app --to postgresql://admin@db.example/app_restored latest
+  cofre restore-table --sink /var/backups/app --to postgresql://admin@db.example/app latest public.orders
+  cofre rollback --sink /var/backups/app --to postgresql://admin@db.example/app latest
   cofre cleanup --sink /var/backups/app --dry-run
   cofre sync    /var/backups/app "s3://backups/app?region=eu-west-1"
   cofre doctor  --sink gs://backups/app
@@ -25,16 +27,18 @@ Exit codes: 0 done, 1 failed, 2 wrong use, 3 damage found, 4 done but suspect,
 
 // grammar is the command line. The type of each command says its flags.
 type grammar struct {
-	Full    fullCommand    `cmd:"" help:"Take a full backup of a database."`
-	List    listCommand    `cmd:"" help:"List the backups in a sink, damaged and unfinished ones too."`
-	Show    showCommand    `cmd:"" help:"Show what one backup holds, and what it leaves out."`
-	Restore restoreCommand `cmd:"" help:"Restore a backup into a new or empty database."`
-	Verify  verifyCommand  `cmd:"" help:"Read a backup back, and prove that it is whole."`
-	Sync    syncCommand    `cmd:"" help:"Copy the backups of one sink to another that lacks them."`
-	Cleanup cleanupCommand `cmd:"" help:"Delete the backups that are too old to keep."`
-	Hold    holdCommand    `cmd:"" help:"Keep a backup from being deleted, until it is released."`
-	Release releaseCommand `cmd:"" help:"Take a hold away."`
-	Doctor  doctorCommand  `cmd:"" help:"Try a sink out: credentials, network, and what the store honours."`
+	Full         fullCommand         `cmd:"" help:"Take a full backup of a database."`
+	List         listCommand         `cmd:"" help:"List the backups in a sink, damaged and unfinished ones too."`
+	Show         showCommand         `cmd:"" help:"Show what one backup holds, and what it leaves out."`
+	Restore      restoreCommand      `cmd:"" help:"Restore a backup into a new or empty database, or over one in use."`
+	RestoreTable restoreTableCommand `cmd:"" help:"Bring tables of a database in use back from a backup."`
+	Rollback     rollbackCommand     `cmd:"" set:"latest=the newest safety backup of the target" help:"Undo a restore that overwrote something."`
+	Verify       verifyCommand       `cmd:"" help:"Read a backup back, and prove that it is whole."`
+	Sync         syncCommand         `cmd:"" help:"Copy the backups of one sink to another that lacks them."`
+	Cleanup      cleanupCommand      `cmd:"" help:"Delete the backups that are too old to keep."`
+	Hold         holdCommand         `cmd:"" help:"Keep a backup from being deleted, until it is released."`
+	Release      releaseCommand      `cmd:"" help:"Take a hold away."`
+	Doctor       doctorCommand       `cmd:"" help:"Try a sink out: credentials, network, and what the store honours."`
 
 	Config  file    `placeholder:"FILE" file:"no" help:"TOML file of flags. By default /etc/cofre.toml, if it is there."`
 	Profile profile `placeholder:"NAME" file:"no" help:"The table of that file to use: [NAME]."`
@@ -47,6 +51,7 @@ func newParser(c *console) (*kong.Kong, error) {
 		kong.Description(description),
 		kong.DefaultEnvars("COFRE"),
 		documentedPolicy(),
+		kong.Vars{"latest": "the newest that is good and whole"},
 		kong.Bind(c),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoAppDescFormat: true}),
 	)

@@ -84,7 +84,7 @@ func (c *console) finish(command string, err error) int {
 		o.Exit = max(o.Exit, exitFailed)
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "cofre:", o.Error)
+		fmt.Fprintln(visible{os.Stderr}, "cofre:", o.Error)
 	}
 	if o.Exit == exitUsage && command == "" {
 		fmt.Fprintln(os.Stderr, `Run "cofre --help", or "cofre COMMAND --help".`)
@@ -122,6 +122,26 @@ func count(n int64, one, many string) string {
 		return "1 " + one
 	}
 	return humanize.Comma(n) + " " + many
+}
+
+// visible writes text that has lines, and shows what else could move a
+// terminal's cursor, as names in it may.
+type visible struct{ io.Writer }
+
+func (v visible) Write(text []byte) (int, error) {
+	var b strings.Builder
+	for _, r := range string(text) {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			quoted := strconv.QuoteRuneToASCII(r)
+			b.WriteString(quoted[1 : len(quoted)-1])
+			continue
+		}
+		b.WriteRune(r)
+	}
+	if _, err := io.WriteString(v.Writer, b.String()); err != nil {
+		return 0, err
+	}
+	return len(text), nil
 }
 
 // plain is a name out of a database, which may hold what moves a terminal's

@@ -11,8 +11,12 @@ import (
 // database is a flag that names a database.
 type database struct {
 	config   *pgx.ConnConfig
-	password bool // the flag's own text holds one
+	text     string
+	password bool // which the text holds
 }
+
+// String is the flag's own text, without a password.
+func (d database) String() string { return redact(d.text) }
 
 // UnmarshalText reads a URL or a key=value string. Its errors quote none of
 // it, because where a password begins and ends in a malformed one is a guess.
@@ -29,7 +33,7 @@ func (d *database) UnmarshalText(text []byte) error {
 	case config.Database == "":
 		return errors.New("names no database: want postgresql://USER@HOST:PORT/DATABASE")
 	}
-	d.config = config
-	d.password = redact(string(text)) != string(text)
+	d.config, d.text = config, string(text)
+	d.password = d.String() != d.text
 	return nil
 }

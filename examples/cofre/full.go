@@ -16,10 +16,8 @@ type fullCommand struct {
 	MinCopies uint     `default:"1" placeholder:"N" help:"Fail unless so many of the sinks hold the backup in the end. By default 1; the others are a warning."`
 	Source    string   `placeholder:"NAME" help:"Stable name of what is backed up. By default DATABASE@HOST."`
 
-	Recipient      recipients `placeholder:"AGE1..." help:"Encrypt to this age public key, so that its identity opens the backup. Repeat for more, any of which is enough."`
-	RecipientsFile files      `short:"R" placeholder:"FILE" help:"Encrypt to the age public keys in a file, one a line."`
-	StateKey       file       `placeholder:"FILE" help:"age identity of this machine alone, for what incremental backups need to know of this one. It opens no data."`
-	SealKey        file       `placeholder:"FILE" help:"Ed25519 private key (PEM) to sign the backup with, so that --trust can tell it from a forged one."`
+	keyring
+	StateKey file `placeholder:"FILE" help:"age identity of this machine alone, for what incremental backups need to know of this one. It opens no data."`
 
 	Jobs     uint        `placeholder:"N" help:"Tables to copy at a time. By default the number of CPUs, at least 2."`
 	Rate     byteSize    `placeholder:"SIZE" help:"The most to send to each sink in a second, such as 20MB. By default there is no bound."`
@@ -76,7 +74,10 @@ func (f *fullCommand) Run(ctx context.Context, c *console, p profile) error {
 	opts := &backup.Options{
 		Compression: string(f.Compress), MinSize: int64(f.MinSize), MinCopies: int(f.MinCopies), Rate: int64(f.Rate), Logger: c.log,
 	}
-	if err := f.readKeys(ctx, opts); err != nil {
+	if err := f.readKeys(opts); err != nil {
+		return err
+	}
+	if opts.StateKey, err = readOne(f.StateKey, "--state-key", identitiesParser(ctx)); err != nil {
 		return err
 	}
 	sinks, err := f.openSinks(ctx)
@@ -100,21 +101,6 @@ func (f *fullCommand) Run(ctx context.Context, c *console, p profile) error {
 	if done != nil {
 		c.result = newFullResult(done)
 	}
-	return err
-}
-
-// readKeys reads what encrypts and what seals.
-func (f *fullCommand) readKeys(ctx context.Context, opts *backup.Options) (err error) {
-	if opts.Recipients, err = readAll(f.RecipientsFile, "--recipients-file", parseRecipients); err != nil {
-		return err
-	}
-	for _, r := range f.Recipient {
-		opts.Recipients = append(opts.Recipients, r.Recipient)
-	}
-	if opts.StateKey, err = readOne(f.StateKey, "--state-key", identitiesParser(ctx)); err != nil {
-		return err
-	}
-	opts.Seal, err = readOne(f.SealKey, "--seal-key", parseSealKey)
 	return err
 }
 

@@ -16,7 +16,28 @@ import (
 	"filippo.io/age"
 	"filippo.io/age/armor"
 	"golang.org/x/term"
+
+	"github.com/assist-move-assist/pgcofre/backup"
 )
+
+// keyring is what the commands share that store backups.
+type keyring struct {
+	Recipient      recipients `placeholder:"AGE1..." help:"Encrypt to this age public key, so that its identity opens the backup. Repeat for more, any of which is enough."`
+	RecipientsFile files      `short:"R" placeholder:"FILE" help:"Encrypt to the age public keys in a file, one a line."`
+	SealKey        file       `placeholder:"FILE" help:"Ed25519 private key (PEM) to sign the backup with, so that --trust can tell it from a forged one."`
+}
+
+// readKeys reads what encrypts and what seals.
+func (k *keyring) readKeys(opts *backup.Options) (err error) {
+	if opts.Recipients, err = readAll(k.RecipientsFile, "--recipients-file", parseRecipients); err != nil {
+		return err
+	}
+	for _, r := range k.Recipient {
+		opts.Recipients = append(opts.Recipients, r.Recipient)
+	}
+	opts.Seal, err = readOne(k.SealKey, "--seal-key", parseSealKey)
+	return err
+}
 
 // maxKeyFile is the most that a file of keys may hold, in bytes.
 const maxKeyFile = 1 << 20
@@ -72,6 +93,9 @@ func (r *recipient) UnmarshalText(text []byte) error {
 	r.Recipient = keys[0]
 	return nil
 }
+
+// String is the key as it was typed.
+func (r recipient) String() string { return fmt.Sprint(r.Recipient) }
 
 func isSecret(text []byte) bool { return bytes.Contains(text, []byte("AGE-SECRET-KEY-")) }
 

@@ -24,6 +24,9 @@ func run(args []string) int {
 	c := newConsole(wantsJSON(args))
 	name, err := command(ctx, c, args)
 	if cause := context.Cause(ctx); cause != nil && exitCode(err) == exitFailed {
+		if is[*restore.ReplaceError](err) { // which says what it left
+			cause = fmt.Errorf("%w: %w", cause, err)
+		}
 		err = cause // not the many things that the signal broke
 	}
 	return c.finish(name, err)

@@ -36,7 +36,7 @@ const sample = `
 // TestScripts runs the program as a shell would. A script has DB, the URL of a
 // sample database, NAME; SERVER, that URL without the database; HOST, with the
 // port; TARGET, the name of a database that is not there yet; PASSWORD, which
-// no output may hold. The server ends with the tests, and all in it.
+// no output may hold; ODD, what no terminal may get. The server ends with the tests, and all in it.
 func TestScripts(t *testing.T) {
 	runScripts(t, oracle.Server(t, 0), "testdata")
 }
@@ -60,6 +60,7 @@ func runScripts(t *testing.T, srv *scratch.Server, dir string, vars ...string) {
 			env.Setenv("SERVER", "postgresql://postgres:"+config.Password+"@"+host)
 			env.Setenv("TARGET", config.Database+"_restored")
 			env.Setenv("PASSWORD", config.Password)
+			env.Setenv("ODD", "\n\x1b[2J")
 			env.Setenv("PGSSLMODE", "disable")
 			env.Setenv("COFRE_CONFIG", os.DevNull) // not that of this machine
 			env.Vars = append(env.Vars, vars...)

@@ -81,6 +81,14 @@ func (s *sink) String() string {
 	return (&url.URL{Scheme: s.url.Scheme, Host: s.url.Host, Path: s.url.Path}).String()
 }
 
+// typed is what UnmarshalText reads as this sink.
+func (s *sink) typed() string {
+	if s.url.Scheme == "file" {
+		return s.url.Path
+	}
+	return s.url.String()
+}
+
 // below is the sink in a folder of this one. What is put there can be deleted.
 func (s *sink) below(name string) *sink {
 	u := s.url.JoinPath(name)

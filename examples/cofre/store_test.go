@@ -140,7 +140,7 @@ func keys(ts *testscript.TestScript, _ bool, _ []string) {
 	}
 }
 
-// tools: sets AGE, OPENSSL and PG_RESTORE to the stock programs.
+// tools: sets AGE, OPENSSL, PG_DUMP and PG_RESTORE to the stock programs.
 func tools(ts *testscript.TestScript, _ bool, _ []string) {
 	t := ts.Value(theTest{}).(testing.TB)
 	openssl, err := exec.LookPath("openssl")
@@ -149,5 +149,7 @@ func tools(ts *testscript.TestScript, _ bool, _ []string) {
 	}
 	ts.Setenv("OPENSSL", openssl)
 	ts.Setenv("AGE", oracle.Age(t))
-	ts.Setenv("PG_RESTORE", oracle.Client(t, 0).PgRestore)
+	client := oracle.Client(t, 0)
+	ts.Setenv("PG_DUMP", client.PgDump)
+	ts.Setenv("PG_RESTORE", client.PgRestore)
 }
