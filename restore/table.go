@@ -53,10 +53,9 @@ type TablePlan struct {
 	Database string        `json:"database"`
 	Tables   []TableChange `json:"tables"`
 
-	// Constraints are taken away meanwhile, added again with their options, and
-	// checked then: the foreign keys of all tables that refer to these. So are
-	// those of these tables that are NOT VALID, which are not checked.
-	Constraints []string `json:"constraints,omitempty"`
+	// ForeignKeys of all tables that refer to these are taken away meanwhile,
+	// added again with their options, and checked then.
+	ForeignKeys []string `json:"foreign_keys,omitempty"`
 	// Refreshed are the materialized views that are filled anew, Stale those
 	// that are left as they are although they read the tables.
 	Refreshed []string `json:"refreshed,omitempty"`

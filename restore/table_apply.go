@@ -246,8 +246,7 @@ func (a *tableApply) lockTimeout() string {
 // change makes the tables what they were, and proves it.
 func (a *tableApply) change(ctx context.Context) error {
 	a.meter.phase("comparing rows")
-	rebuilt := a.rebuilt()
-	constraints, err := constraintTexts(ctx, a.conn, a.live.keys, len(rebuilt) == 0)
+	keys, err := keyTexts(ctx, a.conn, a.live.keys)
 	if err != nil {
 		return err
 	}
@@ -259,6 +258,7 @@ func (a *tableApply) change(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	rebuilt := a.rebuilt()
 	if len(rebuilt)+len(sequences) > 0 || slices.ContainsFunc(merges, (*merge).changes) {
 		a.meter.phase("changing")
 		// What is checked at the commit by default would stand in the way of ALTER TABLE.
@@ -270,13 +270,13 @@ func (a *tableApply) change(ctx context.Context) error {
 		}
 	}
 	a.meter.phase("proving")
-	return a.prove(ctx, constraints, rebuilt)
+	return a.prove(ctx, keys, rebuilt)
 }
 
 // exchange puts the backup's rows and tables in the place of the database's.
 func (a *tableApply) exchange(ctx context.Context, merges []*merge, sequences []ownedSequence, rebuilt []*toc.Entry) error {
 	for _, k := range a.live.keys {
-		if err := a.exec(ctx, "taking away "+k.String(), "ALTER TABLE "+k.table()+" DROP CONSTRAINT "+quoteName(k.Name)); err != nil {
+		if err := a.exec(ctx, "taking away foreign key "+k.String(), "ALTER TABLE "+k.table()+" DROP CONSTRAINT "+quoteName(k.Name)); err != nil {
 			return err
 		}
 	}
@@ -315,14 +315,18 @@ func (a *tableApply) exchange(ctx context.Context, merges []*merge, sequences []
 	return nil
 }
 
-// addKey adds a constraint again, which checks it unless it is NOT VALID.
-func (a *tableApply) addKey(ctx context.Context, k constraint) error {
-	err := a.exec(ctx, "adding "+k.String()+" again (where rows are missing, restore the other table as well)",
-		"ALTER TABLE "+k.table()+" ADD CONSTRAINT "+quoteName(k.Name)+" "+k.Definition)
+// addKey adds a foreign key again, which checks it.
+func (a *tableApply) addKey(ctx context.Context, k foreignKey) error {
+	only := "ONLY "
+	if k.Kind == "p" {
+		only = ""
+	}
+	err := a.exec(ctx, "adding foreign key "+k.String()+" again (where rows are missing, restore the other table as well)",
+		"ALTER TABLE "+only+k.table()+" ADD CONSTRAINT "+quoteName(k.Name)+" "+k.Definition)
 	if err != nil || k.Comment == nil {
 		return err
 	}
-	return a.exec(ctx, "commenting on "+k.String(),
+	return a.exec(ctx, "commenting on foreign key "+k.String(),
 		"COMMENT ON CONSTRAINT "+quoteName(k.Name)+" ON "+k.table()+" IS "+pgsession.QuoteLiteral(*k.Comment))
 }
 

@@ -286,8 +286,8 @@ func TestTablePartition(t *testing.T) {
 		before := state(t, target, major)
 		oracle.Exec(t, target, `UPDATE low SET v = 'x'; ALTER TABLE low DISABLE TRIGGER no; DELETE FROM low WHERE id > 50; ALTER TABLE low ENABLE TRIGGER no`)
 		p := planTables(t, sink, set, target, restore.TableOptions{}, "low")
-		if !slices.Equal(p.Constraints, []string{`foreign key "refers_id_fkey" of table "public"."refers"`}) || len(p.Refreshed) != 1 {
-			t.Errorf("constraints %q, refreshed %q", p.Constraints, p.Refreshed)
+		if !slices.Equal(p.ForeignKeys, []string{`"refers_id_fkey" of table "public"."refers"`}) || len(p.Refreshed) != 1 {
+			t.Errorf("foreign keys %q, refreshed %q", p.ForeignKeys, p.Refreshed)
 		}
 		applyTables(t, p)
 		sameState(t, "restored", before, state(t, target, major))
