@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -114,27 +113,6 @@ func (w *Writer) onEach(ctx context.Context, do func(ctx context.Context, d *des
 	}
 	if len(w.whole()) == 0 {
 		return w.dropped()
-	}
-	return nil
-}
-
-// writableName is the object by which a run finds out that it may write before
-// it asks anything of a database. It is deleted at once, where that is allowed.
-const writableName = "state/writable"
-
-// checkWritable finds out whether a sink takes objects.
-func (w *Writer) checkWritable(ctx context.Context, d *destination) error {
-	err := w.retry(ctx, writableName, func() error {
-		if _, err := d.sink.Put(ctx, writableName, strings.NewReader("pgcofre\n"), nil); err != nil {
-			return &sinkError{err}
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("the sink cannot be written to: %w", err)
-	}
-	if err := d.sink.Delete(ctx, writableName); err != nil && ctx.Err() == nil {
-		w.opts.Logger.Debug("the sink does not let objects be deleted", "sink", d.name, "err", err)
 	}
 	return nil
 }

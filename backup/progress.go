@@ -86,6 +86,13 @@ func (m *meter) done(t *task, rows int64) {
 	m.report(false)
 }
 
+// reached tells what the run is at, and how many rows it has copied.
+func (m *meter) reached() (phase string, rows int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.state.Phase, m.state.Rows
+}
+
 func (m *meter) finish() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

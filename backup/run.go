@@ -10,6 +10,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,8 +20,9 @@ import (
 	"github.com/assist-move-assist/pgcofre/remote"
 )
 
-// cleanupTime bounds how long a failed run removes what it had put, and
-// cleanupTimeAtEnd how long one does whose caller no longer waits for it.
+// cleanupTime bounds how long a failed run removes what it had put, and any run
+// stores its record, and cleanupTimeAtEnd how long one does whose caller no
+// longer waits for it.
 const (
 	cleanupTime      = time.Minute
 	cleanupTimeAtEnd = 5 * time.Second
@@ -40,6 +42,12 @@ const cleanupJobs = 4
 //
 // The history of the source is what the first sink holds that can be read.
 //
+// Every sink gets a record of the run before anything else, which is how Run
+// finds out that it may write there, and at the end, whatever that was, what
+// came of it: see [manifest.Run]. It says what went wrong in words only if there
+// are no Recipients, as these may name tables. Where it cannot be stored in the
+// end, that is a warning.
+//
 // Cancelling ctx ends the run, its server backends included; what it put is
 // then removed as far as that takes five seconds.
 func Run(ctx context.Context, sink remote.RemoteSink, src Source, opts *Options) (*Result, error) {
@@ -54,7 +62,11 @@ func Run(ctx context.Context, sink remote.RemoteSink, src Source, opts *Options)
 	if name == "" {
 		return nil, errors.New("backup: the source has no name")
 	}
-	w := &Writer{opts: o, source: name, progress: newMeter(o.Progress, o.Now)}
+	record, err := manifest.NewRun(name, o.Now())
+	if err != nil {
+		return nil, fmt.Errorf("backup: %w", err)
+	}
+	w := &Writer{opts: o, source: name, runRecord: record, progress: newMeter(o.Progress, o.Now)}
 	for i, s := range append([]remote.RemoteSink{sink}, o.Copies...) {
 		w.sinks = append(w.sinks, newDestination(s, i))
 	}
@@ -63,25 +75,21 @@ func Run(ctx context.Context, sink remote.RemoteSink, src Source, opts *Options)
 		defer d.cancel(nil)
 	}
 	defer w.watch()()
-	if err := w.start(ctx); err != nil {
-		return nil, err
-	}
 	m, err := run(ctx, w, src)
 	if err != nil {
-		if left := w.remove(ctx); left != nil {
-			err = errors.Join(err, left)
-		}
-		return nil, err
+		return nil, w.abandon(ctx, err)
 	}
 	o.Logger.Info("backup committed", "set", m.ID, "source", m.Source, "objects", len(m.Objects), "sinks", len(w.whole()),
 		"raw", m.RawSize(), "stored", m.StoredSize(), "took", m.End.Sub(m.Start))
-	return w.result(m)
+	r, err := w.result(m)
+	r.Warnings = append(r.Warnings, w.recordEnd(ctx, r, err)...)
+	return r, err
 }
 
 // start finds out which sinks can be used, before a database is asked for
 // anything, and reads what is there already.
 func (w *Writer) start(ctx context.Context) error {
-	if err := w.onEach(ctx, w.checkWritable); err != nil {
+	if err := w.onEach(ctx, w.recordStart); err != nil {
 		return err
 	}
 	for _, d := range w.whole() {
@@ -102,6 +110,9 @@ func (w *Writer) start(ctx context.Context) error {
 }
 
 func run(ctx context.Context, w *Writer, src Source) (*manifest.Manifest, error) {
+	if err := w.start(ctx); err != nil {
+		return nil, err
+	}
 	if err := src.Backup(ctx, w); err != nil {
 		return nil, err
 	}
@@ -112,6 +123,7 @@ func run(ctx context.Context, w *Writer, src Source) (*manifest.Manifest, error)
 	if err := w.onEach(ctx, w.readBack); err != nil {
 		return nil, err
 	}
+	w.progress.phase("committing")
 	m := w.set
 	slices.SortFunc(m.Objects, func(a, b manifest.Object) int { return strings.Compare(a.Name, b.Name) })
 	m.End = w.opts.Now().UTC()
@@ -166,14 +178,31 @@ func (w *Writer) putSmall(ctx context.Context, d *destination, name string, data
 	})
 }
 
-// remove deletes what a failed run put. Its error tells of sets alone that
-// may be listed.
-func (w *Writer) remove(ctx context.Context) error {
+// abandon removes what a failed run put, and records that it failed.
+func (w *Writer) abandon(ctx context.Context, err error) error {
+	var recording sync.WaitGroup
+	recording.Go(func() { w.recordEnd(ctx, nil, err) })
+	left := w.remove(ctx)
+	recording.Wait()
+	if left != nil {
+		err = errors.Join(err, left)
+	}
+	return err
+}
+
+// atEnd is a context for what a run still has to do when ctx may be done.
+func atEnd(ctx context.Context) (context.Context, context.CancelFunc) {
 	patience := cleanupTime
 	if ctx.Err() != nil {
 		patience = cleanupTimeAtEnd
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	return context.WithTimeout(context.WithoutCancel(ctx), patience)
+}
+
+// remove deletes what a failed run put. Its error tells of sets alone that
+// may be listed.
+func (w *Writer) remove(ctx context.Context) error {
+	ctx, cancel := atEnd(ctx)
 	defer cancel()
 	errs := make([]error, len(w.sinks))
 	var g errgroup.Group

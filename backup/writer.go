@@ -22,11 +22,12 @@ const putAttempts = 4
 // Writer is what a [Source] writes one set through. Its methods may be called
 // from several goroutines.
 type Writer struct {
-	sinks    []*destination
-	opts     *resolved
-	history  *manifest.Inventory
-	source   string
-	progress *meter
+	sinks     []*destination
+	opts      *resolved
+	history   *manifest.Inventory
+	source    string
+	runRecord *manifest.Run // as it begins
+	progress  *meter
 
 	mu       sync.Mutex
 	begun    bool

@@ -69,12 +69,13 @@ type Run struct {
 }
 
 // NewRun returns the record of a run of a source that begins at start, which
-// names it.
-func NewRun(source string, start time.Time) *Run {
-	return &Run{
+// names it. What cannot be the name of a source is an error.
+func NewRun(source string, start time.Time) (*Run, error) {
+	r := &Run{
 		Format: FormatVersion, Source: source, Outcome: Running, Start: start.UTC(), Producer: Producer(),
 		ID: runFolder + stamped(start),
 	}
+	return r, r.check()
 }
 
 // Put stores the record, sealed if there is a signer; see [Sign]. That of a run

@@ -26,10 +26,19 @@ func scanAll(t testing.TB, sink remote.RemoteSink, trust ...ed25519.PublicKey) *
 	return inv
 }
 
+func newRun(t testing.TB, source string, at time.Time) *manifest.Run {
+	t.Helper()
+	r, err := manifest.NewRun(source, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
 // ran stores the record of a run that ended, or of one at work.
 func ran(t testing.TB, sink remote.RemoteSink, source string, at time.Time, outcome manifest.Outcome, key ed25519.PrivateKey) *manifest.Run {
 	t.Helper()
-	r := manifest.NewRun(source, at)
+	r := newRun(t, source, at)
 	store := func() {
 		var err error
 		if key == nil {
@@ -186,13 +195,16 @@ func TestRunPut(t *testing.T) {
 		"no set":          func(r *manifest.Run) { r.Set = "none" },
 		"below 0":         func(r *manifest.Run) { r.Raw = math.MinInt64 },
 	} {
-		r := manifest.NewRun("app", start)
+		r := newRun(t, "app", start)
 		change(r)
 		if err := r.Put(t.Context(), sink, nil); err == nil {
 			t.Errorf("%s: it was stored", name)
 		}
 	}
-	r := manifest.NewRun("app", start)
+	if _, err := manifest.NewRun("a\nb", start); err == nil {
+		t.Error("a source has a control character")
+	}
+	r := newRun(t, "app", start)
 	r.Message = strings.Repeat("é", 1<<20)
 	if err := r.Put(t.Context(), sink, nil); err != nil {
 		t.Fatal(err)
