@@ -9,6 +9,11 @@ import (
 	"github.com/assist-move-assist/pgcofre/remote"
 )
 
+// ArchiveName is the name of an incremental set's table of contents, before what
+// compression and encryption add to it. That of a full set is "toc.dat", where
+// pg_restore looks for it: it would take an incremental's changes for all rows.
+const ArchiveName = "schema.dat"
+
 // MaxBuckets is the most buckets that a table's keys are divided into.
 const MaxBuckets = 1 << 18
 
