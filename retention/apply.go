@@ -31,6 +31,9 @@ type Options struct {
 	// looked at.
 	Trust []ed25519.PublicKey
 
+	// Cache is for the scan of Clean; see [manifest.ScanOptions].
+	Cache string
+
 	// Progress is called while something is deleted, from one goroutine at a
 	// time. It must not block.
 	Progress func(Progress)
@@ -42,7 +45,7 @@ type Options struct {
 // Progress is a snapshot of a run of [Apply].
 type Progress struct {
 	Path  string // of what was last dealt with
-	Done  int    // sets, strays and proofs that were dealt with
+	Done  int    // sets, strays, proofs and the records of runs, which count as one, that were dealt with
 	Total int
 }
 
@@ -58,7 +61,7 @@ func Clean(ctx context.Context, sink remote.RemoteSink, policy RetentionPolicy, 
 	if opts == nil {
 		opts = new(Options)
 	}
-	inv, err := manifest.Scan(ctx, sink, &manifest.ScanOptions{Trust: opts.Trust})
+	inv, err := manifest.Scan(ctx, sink, &manifest.ScanOptions{Trust: opts.Trust, RunsSince: time.Unix(0, 0), Cache: opts.Cache})
 	if err != nil {
 		return nil, fmt.Errorf("retention: %w", err)
 	}
@@ -114,11 +117,12 @@ func Apply(ctx context.Context, sink remote.RemoteSink, plan *Plan, opts *Option
 	now, err := a.storeClock()
 	a.each(a.strays, func(o *Outcome) { a.stray(o, now, err) })
 	a.each(a.proofs, a.proof)
+	a.each(a.runs, a.deleteRuns)
 	res := &Result{Plan: plan}
 	if err == nil {
 		res.Swept, err = a.sweep(now)
 	}
-	for _, o := range slices.Concat(a.sets, a.strays, a.proofs) {
+	for _, o := range slices.Concat(a.sets, a.strays, a.proofs, a.runs) {
 		res.Outcomes = append(res.Outcomes, *o)
 	}
 	return res, res.err(err)
@@ -131,8 +135,9 @@ type applier struct {
 	sink remote.RemoteSink
 	plan *Plan
 
-	sets, strays, proofs []*Outcome
-	dependents           map[string][]string // by ID, the sets that need it
+	sets, strays, proofs, runs []*Outcome
+
+	dependents map[string][]string // by ID, the sets that need it
 
 	slots chan struct{} // as many as requests may be under way
 
@@ -160,6 +165,8 @@ func (a *applier) collect() error {
 			a.strays = append(a.strays, o)
 		case d.proof != nil:
 			a.proofs = append(a.proofs, o)
+		case d.runs != nil:
+			a.runs = append(a.runs, o)
 		default:
 			return fmt.Errorf("retention: nothing is known of %s %s: only what RetentionPolicy.Plan returned can be applied", d.Subject, d.ID)
 		}
@@ -225,7 +232,7 @@ func (a *applier) report(o *Outcome) {
 		a.stay[o.ID] = true
 	}
 	if a.Progress != nil {
-		a.Progress(Progress{o.Path, a.done, len(a.sets) + len(a.strays) + len(a.proofs)})
+		a.Progress(Progress{o.Path, a.done, len(a.sets) + len(a.strays) + len(a.proofs) + len(a.runs)})
 	}
 }
 

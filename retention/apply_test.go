@@ -56,7 +56,7 @@ func TestClean(t *testing.T) {
 	if got := names(t, c); !slices.Equal(got, want) {
 		t.Errorf("left are %q", got)
 	}
-	if !strings.HasSuffix(res.String(), "1 sets kept; deleted: 3 sets, 0 leftovers, 0 proofs (131 bytes), and 0 unseen") {
+	if !strings.HasSuffix(res.String(), "1 sets kept; deleted: 3 sets, 0 leftovers, 0 proofs (131 bytes), 0 records of runs, and 0 unseen") {
 		t.Errorf("the result is\n%v", res)
 	}
 	if len(progress) != 3 || progress[2].Done != 3 || progress[2].Total != 3 {

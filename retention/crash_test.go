@@ -48,7 +48,7 @@ func childOf(t *testing.T, what string, dir *remote.Dir, now time.Time) *exec.Cm
 // childPolicy keeps a part of what newWorld makes.
 var childPolicy = retention.RetentionPolicy{
 	Full: retention.Rule{Weekly: 2}, Incremental: retention.Rule{Last: 2}, Storage: retention.Rule{Last: 1}, Configs: retention.Rule{Last: 1},
-	Safety: 10 * day, Proofs: 10 * day, MinVerified: 1, Force: true,
+	Safety: 10 * day, Proofs: 10 * day, Runs: 10 * day, MinVerified: 1, Force: true,
 }
 
 // asking is a folder that asks before each deletion, with a byte to standard

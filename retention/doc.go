@@ -15,6 +15,7 @@
 //     as many verified full sets as the policy says;
 //   - sets that start in the future, and all sets of a source with one more
 //     than two hours ahead: one of the clocks is wrong;
+//   - the newest record of each outcome of a source's runs;
 //   - what it cannot judge: sets that are damaged or of a newer format, and
 //     what these may need.
 //

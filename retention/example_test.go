@@ -59,7 +59,7 @@ func ExampleDocumented() {
 	// keep   set full/20250629T020000Z-k7f3: it is 14 days old, 30 days are kept
 	// keep   set full/20250706T020000Z-k7f3: it is 7 days old, 30 days are kept; a run may be building on it: it was the newest within 1 day
 	// keep   set full/20250713T020000Z-k7f3: it is 2h0m old, 30 days are kept; a run may be building on it: it was the newest within 1 day; the last good database set of "app"; the last good full set of "app"
-	// 5 sets to keep (20 bytes); to delete: 2 sets (8 bytes), 0 leftovers (0 bytes), 0 proofs
+	// 5 sets to keep (20 bytes); to delete: 2 sets (8 bytes), 0 leftovers (0 bytes), 0 proofs, 0 records of runs
 	// dry run, nothing was changed
 }
 

@@ -126,7 +126,7 @@ func put(t testing.TB, sink remote.RemoteSink, name string, b []byte) {
 
 func scan(t testing.TB, sink remote.RemoteSink) *manifest.Inventory {
 	t.Helper()
-	inv, err := manifest.Scan(t.Context(), sink, nil)
+	inv, err := manifest.Scan(t.Context(), sink, &manifest.ScanOptions{RunsSince: time.Unix(0, 0)})
 	if err != nil {
 		t.Fatal(err)
 	}

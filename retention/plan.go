@@ -19,7 +19,8 @@ const (
 	Damaged Subject = "damaged" // a set whose manifest cannot be used: always kept
 	Stray   Subject = "stray"   // a set's folder without a manifest
 	Proof   Subject = "proof"   // the result of a test
-	Record  Subject = "record"  // a hold or proof that does not count: always kept
+	Record  Subject = "record"  // a hold, proof or record of a run that does not count: always kept
+	Runs    Subject = "runs"    // the records of runs: one decision for all that go, one for all that stay
 )
 
 // Decision says what becomes of one thing in the sink, and why.
@@ -30,13 +31,15 @@ type Decision struct {
 	Source  string    `json:"source,omitempty"` // of a set, the name of what is backed up
 	Time    time.Time `json:"time,omitzero"`    // the start of a set, the newest object of a stray, the end of a proof
 	Size    int64     `json:"size"`             // bytes, 0 where that is not known
+	Count   int       `json:"count,omitempty"`  // of runs, how many there are
 	Delete  bool      `json:"delete"`
 	Reasons []string  `json:"reasons"` // at least one
 
 	set   *manifest.Manifest
 	stray *manifest.Stray
 	proof *manifest.Proof
-	last  bool // the proof says what is known of the set: the newest, or the newest that passed
+	runs  []string // the IDs of those that go
+	last  bool     // the proof says what is known of the set: the newest, or the newest that passed
 }
 
 // Refusal tells that a policy is not followed for some sets, all of which stay.
@@ -51,7 +54,7 @@ type Refusal struct {
 // is set to false.
 type Plan struct {
 	Now       time.Time  `json:"now"`
-	Decisions []Decision `json:"decisions"` // sets by source and start, then what is damaged, strays, proofs and records
+	Decisions []Decision `json:"decisions"` // sets by source and start, then what is damaged, strays, proofs, records and runs
 	Refusals  []Refusal  `json:"refusals,omitempty"`
 
 	grace time.Duration // 0: leftovers stay
@@ -76,7 +79,7 @@ func (p RetentionPolicy) Plan(inv *manifest.Inventory, now time.Time) *Plan {
 
 	plan := &Plan{Now: now, Refusals: j.refusals}
 	plan.grace, _ = p.grace()
-	plan.Decisions = slices.Concat(j.decideSets(), j.decideDamaged(), j.decideStrays(), j.decideProofs(), j.decideRecords())
+	plan.Decisions = slices.Concat(j.decideSets(), j.decideDamaged(), j.decideStrays(), j.decideProofs(), j.decideRecords(), j.decideRuns())
 	return plan
 }
 
@@ -300,6 +303,9 @@ func (j *judge) decideProofs() (list []Decision) {
 
 func (j *judge) decideRecords() (list []Decision) {
 	for _, r := range j.inv.Refused {
+		if _, _, ok := unsealedRun(r); ok {
+			continue
+		}
 		list = append(list, Decision{Subject: Record, ID: r.Name, Path: r.Name, Reasons: []string{fmt.Sprintf("it does not count: %v", r.Err)}})
 	}
 	return list

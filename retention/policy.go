@@ -29,6 +29,11 @@ type RetentionPolicy struct {
 	// kept with it. 0, or less: for ever.
 	Proofs time.Duration
 
+	// Runs is how long the records of runs are kept, counted from the start of
+	// the run; see [manifest.Run]. The newest of each source and outcome is kept
+	// whatever its age. 0, or less: for ever.
+	Runs time.Duration
+
 	// MinVerified is how many of the newest verified full sets of a source are
 	// kept, if there are so many. A full set is verified if it is good and
 	// passed its newest test; see [manifest.Inventory.Verified].
@@ -63,7 +68,8 @@ type Rule struct {
 
 // Documented returns the policy of the documented strategy: full sets are kept
 // for 30 days, incrementals for 7, storage for 14, configurations for 90, the
-// results of tests for 30, and at least one verified full set of each source.
+// results of tests and records of runs for 30, and at least one verified full
+// set of each source.
 // Safety sets are kept as long as full ones.
 func Documented() RetentionPolicy {
 	return RetentionPolicy{
@@ -73,6 +79,7 @@ func Documented() RetentionPolicy {
 		Configs:     Rule{Within: 90 * day},
 		Safety:      30 * day,
 		Proofs:      30 * day,
+		Runs:        30 * day,
 		MinVerified: 1,
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/assist-move-assist/pgcofre/backup/manifest"
 	"github.com/assist-move-assist/pgcofre/remote"
@@ -20,7 +21,7 @@ import (
 // it must.
 func TestPlanProperties(t *testing.T) {
 	random := rand.New(rand.NewPCG(20250808, 4))
-	gone := 0
+	gone, goneRuns := 0, 0
 	for range rounds(400, 20000) {
 		w := newWorld(t, random)
 		inv, policy := scan(t, w.sink), w.policy()
@@ -68,14 +69,41 @@ func TestPlanProperties(t *testing.T) {
 				t.Errorf("deleted is %v", d)
 			}
 		}
+		runsGone := len(oldRuns(inv, policy, w.now))
+		goneRuns += runsGone
+		for _, d := range plan.Decisions {
+			want := runsGone
+			if !d.Delete {
+				want = len(inv.Runs) - runsGone
+			}
+			if d.Subject == retention.Runs && d.Count != want {
+				t.Errorf("%v, want %d", d, want)
+			}
+		}
 		if t.Failed() {
 			t.Fatalf("%v\n%+v\n%v", w, policy, plan)
 		}
+	}
+	if goneRuns == 0 {
+		t.Error("no record of a run was to be deleted")
 	}
 	if gone == 0 {
 		t.Error("nothing was to be deleted")
 	}
 	t.Logf("%d sets were to be deleted", gone)
+}
+
+// oldRuns are the IDs of runs older than the policy has it, of which each has a
+// newer one of the same source and outcome.
+func oldRuns(inv *manifest.Inventory, policy retention.RetentionPolicy, now time.Time) map[string]bool {
+	old := map[string]bool{}
+	for i, r := range inv.Runs {
+		replaced := slices.ContainsFunc(inv.Runs[i+1:], func(n *manifest.Run) bool { return n.Source == r.Source && n.Outcome == r.Outcome })
+		if policy.Runs > 0 && now.Sub(r.Start) > policy.Runs && replaced {
+			old[r.ID] = true
+		}
+	}
+	return old
 }
 
 func needs(sets []*manifest.Manifest, id string) bool {
@@ -103,14 +131,15 @@ func TestApplyProperties(t *testing.T) {
 	for range rounds(150, 5000) {
 		w := newWorld(t, random)
 		policy := w.policy()
-		plan := policy.Plan(scan(t, w.sink), w.now)
+		inv := scan(t, w.sink)
+		plan := policy.Plan(inv, w.now)
 		before := content(t, w.sink)
 		res, err := retention.Apply(t.Context(), w.sink, plan, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		after := content(t, w.sink)
-		may := map[string]bool{} // folders and records that may be gone
+		may := oldRuns(inv, policy, w.now) // IDs of runs, and folders and records that may be gone
 		for _, o := range res.Outcomes {
 			may[o.Path] = o.Action == retention.Deleted
 			may[o.Path+".sig"] = o.Action == retention.Deleted
@@ -119,6 +148,9 @@ func TestApplyProperties(t *testing.T) {
 			path := name
 			if f := folder(name); f != "" {
 				path = f + "/"
+			}
+			if id, _, ok := manifest.RunID(strings.TrimSuffix(name, ".sig")); ok {
+				path = id
 			}
 			switch now, there := after[name]; {
 			case may[path] && there:

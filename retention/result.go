@@ -53,15 +53,16 @@ func (o Outcome) String() string {
 type Result struct {
 	Plan     *Plan
 	DryRun   bool
-	Outcomes []Outcome // of all that was to be deleted: sets, strays and proofs, as in the plan
+	Outcomes []Outcome // of all that was to be deleted: sets, strays, proofs and runs, as in the plan
 	Swept    int       // leftovers that no listing shows
 }
 
-// Count returns the number of things of a subject that this became of.
+// Count returns the number of things of a subject that this became of. The
+// records of runs share one outcome: where one of them stays, it is that one's.
 func (r *Result) Count(of Subject, action Action) (n int) {
 	for _, o := range r.Outcomes {
 		if o.Subject == of && o.Action == action {
-			n++
+			n += max(1, o.Decision.Count)
 		}
 	}
 	return n
@@ -85,10 +86,10 @@ func (r *Result) String() string {
 		}
 	}
 	kept, _ := r.Plan.sum(Set, false)
-	fmt.Fprintf(&b, "%d sets kept; deleted: %d sets, %d leftovers, %d proofs (%d bytes), and %d unseen", kept,
-		r.Count(Set, Deleted), r.Count(Stray, Deleted), r.Count(Proof, Deleted), bytes, r.Swept)
+	fmt.Fprintf(&b, "%d sets kept; deleted: %d sets, %d leftovers, %d proofs (%d bytes), %d records of runs, and %d unseen", kept,
+		r.Count(Set, Deleted), r.Count(Stray, Deleted), r.Count(Proof, Deleted), bytes, r.Count(Runs, Deleted), r.Swept)
 	for _, action := range []Action{Kept, Locked, Failed} {
-		if n := r.Count(Set, action) + r.Count(Stray, action) + r.Count(Proof, action); n > 0 {
+		if n := r.Count(Set, action) + r.Count(Stray, action) + r.Count(Proof, action) + r.Count(Runs, action); n > 0 {
 			fmt.Fprintf(&b, "; %d %s", n, action)
 		}
 	}

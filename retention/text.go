@@ -37,8 +37,9 @@ func (p *Plan) String() string {
 	gone, goneBytes := p.sum(Set, true)
 	strays, strayBytes := p.sum(Stray, true)
 	proofs, _ := p.sum(Proof, true)
-	fmt.Fprintf(&b, "%d sets to keep (%d bytes); to delete: %d sets (%d bytes), %d leftovers (%d bytes), %d proofs",
-		kept, keptBytes, gone, goneBytes, strays, strayBytes, proofs)
+	runs, _ := p.sum(Runs, true)
+	fmt.Fprintf(&b, "%d sets to keep (%d bytes); to delete: %d sets (%d bytes), %d leftovers (%d bytes), %d proofs, %d records of runs",
+		kept, keptBytes, gone, goneBytes, strays, strayBytes, proofs, runs)
 	return b.String()
 }
 
@@ -46,7 +47,7 @@ func (p *Plan) String() string {
 func (p *Plan) sum(of Subject, deleted bool) (n int, bytes int64) {
 	for _, d := range p.Decisions {
 		if d.Subject == of && d.Delete == deleted {
-			n++
+			n += max(1, d.Count)
 			bytes += d.Size
 		}
 	}

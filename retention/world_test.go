@@ -1,12 +1,17 @@
 package retention_test
 
 import (
+	"context"
+	"crypto"
+	"crypto/ed25519"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
 
 	"github.com/assist-move-assist/pgcofre/backup/manifest"
+	"github.com/assist-move-assist/pgcofre/remote"
 	"github.com/assist-move-assist/pgcofre/remote/remotetest"
 	"github.com/assist-move-assist/pgcofre/retention"
 )
@@ -26,7 +31,8 @@ func (w *world) chance(one int) bool { return w.random.IntN(one) == 0 }
 
 // newWorld makes one with sets of three sources over about two months, chains
 // and references, some of them broken, suspect, partial and safety sets,
-// leftovers, damage, holds, proofs, and objects that belong to nobody.
+// leftovers, damage, holds, proofs, records of runs, and objects that belong to
+// nobody.
 func newWorld(t testing.TB, random *rand.Rand) *world {
 	t.Helper()
 	w := &world{sink: remotetest.NewMem(), random: random, missing: map[string]bool{}}
@@ -43,13 +49,42 @@ func newWorld(t testing.TB, random *rand.Rand) *world {
 		w.clock = start.Add(time.Duration(random.IntN(int(at.Sub(start)))))
 		put(t, w.sink, id+"/1.dat", []byte("half"))
 	}
-	for _, name := range []string{"readme.txt", "full/old/dump.sql", "state/secret", "integrity_tests/notes.txt", "2025/summary.txt", "reports/x.pdf"} {
+	for range random.IntN(40) {
+		w.clock = start.Add(time.Duration(random.IntN(int(at.Sub(start)))))
+		w.addRun(t, []string{"app", "blog"}[random.IntN(2)])
+	}
+	for _, name := range []string{"state/runs/notes.json", "state/runs/20250106T000000Z-aaaa.txt", "state/runs/old/20250106T000000Z-aaaa.json", "state/writable", "readme.txt", "full/old/dump.sql", "state/secret", "integrity_tests/notes.txt", "2025/summary.txt", "reports/x.pdf"} {
 		put(t, w.sink, name, []byte("not ours"))
 		w.alien = append(w.alien, name)
 	}
 	w.now = at.Add(time.Duration(random.IntN(60*24)) * time.Hour)
 	w.clock = w.now
 	return w
+}
+
+// addRun adds the record of a run that starts now: sealed or not, at work, or
+// ended, or with what it had said until then.
+func (w *world) addRun(t testing.TB, source string) {
+	t.Helper()
+	var sink remote.RemoteSink = w.sink
+	if w.chance(3) {
+		sink = &remotetest.Faulty{RemoteSink: sink, OnDelete: func(context.Context, string) error { return errors.New("locked") }}
+	}
+	var seal crypto.Signer
+	if w.chance(2) {
+		seal = ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	}
+	r, err := manifest.NewRun(source, w.clock)
+	if err == nil {
+		err = r.Put(t.Context(), sink, seal)
+	}
+	if outcomes := manifest.Outcomes(); err == nil && !w.chance(5) {
+		r.Outcome, r.End = outcomes[1+w.random.IntN(len(outcomes)-1)], w.clock
+		err = r.Put(t.Context(), sink, seal)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (w *world) addSet(t testing.TB, kind manifest.Kind, source string, at time.Time) {
@@ -117,7 +152,7 @@ func (w *world) policy() retention.RetentionPolicy {
 	}
 	return retention.RetentionPolicy{
 		Full: rule(), Incremental: rule(), Storage: rule(), Configs: rule(),
-		Safety: age(), Proofs: age(), MinVerified: some(4), Force: w.chance(2),
+		Safety: age(), Proofs: age(), Runs: age(), MinVerified: some(4), Force: w.chance(2),
 	}
 }
 
