@@ -36,9 +36,12 @@ type Result struct {
 // Cancelling ctx ends every backend.
 //
 // A restore in place (see [Options.Replace]) first asks Options.Confirm and
-// reads the set to its last byte. Then it keeps writers away from the tables that it replaces and takes a safety backup
-// of all that it will change. What was there is dropped, and the schema created
-// anew, in one transaction. If it fails up to there, nothing has changed; if it
+// reads the set to its last byte. Then it keeps writers away from the tables
+// that it replaces and takes a safety backup of all that it will change. What
+// was there is dropped, and the schema created anew, in one transaction. Others
+// may read the tables up to there; a transaction that has, and then waits to
+// write to them, has its statement cancelled, as it would deadlock, and is in
+// Result.Notes. If the restore fails up to there, nothing has changed; if it
 // fails later or dies, the database is incomplete, and marked so until another
 // restore ends well. An error after the safety backup is a [*ReplaceError],
 // which names it. Backups of the database are refused until the end.

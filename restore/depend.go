@@ -220,6 +220,8 @@ func (s *survey) estimate(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
+const standbyTarget = "the server is a standby, which only reads: connect to its primary"
+
 // lookAtRights refuses what the role may not drop. It must own the database to
 // mark it as unfinished meanwhile.
 func (s *survey) lookAtRights(ctx context.Context, conn *pgx.Conn) error {
@@ -231,14 +233,17 @@ func (s *survey) lookAtRights(ctx context.Context, conn *pgx.Conn) error {
 			names = append(names, owner)
 		}
 	}
-	var owns bool
+	var standby, owns bool
 	var not []string
-	err := conn.QueryRow(ctx, `SELECT pg_catalog.to_regnamespace('public') IS NOT NULL, current_user::pg_catalog.text,
+	err := conn.QueryRow(ctx, `SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.to_regnamespace('public') IS NOT NULL, current_user::pg_catalog.text,
 		(SELECT pg_catalog.pg_has_role(datdba, 'USAGE') FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()),
 		ARRAY(SELECT rolname::pg_catalog.text FROM pg_catalog.pg_roles WHERE rolname = ANY ($1) AND NOT pg_catalog.pg_has_role(oid, 'USAGE') ORDER BY 1)`,
-		names).Scan(&s.hasPublic, &s.user, &owns, &not)
+		names).Scan(&standby, &s.hasPublic, &s.user, &owns, &not)
 	if err != nil {
 		return err
+	}
+	if standby {
+		s.Refused = append(s.Refused, standbyTarget)
 	}
 	if !owns {
 		s.Refused = append(s.Refused, fmt.Sprintf("role %s does not own the database: connect as its owner or a superuser", s.user))

@@ -56,7 +56,8 @@ func (a *apply) inPlace(ctx context.Context, admin *pgx.Conn) error {
 	if _, err := conn.Exec(ctx, "BEGIN; SET LOCAL lock_timeout = "+pgsession.QuoteLiteral(a.opts.lockTimeout())); err != nil {
 		return err
 	}
-	if err := w.lockTables(ctx, a.survey, "EXCLUSIVE"); err != nil {
+	err = locked(ctx, conn, func() error { return w.lockTables(ctx, a.survey, "EXCLUSIVE") }, func() error { return nil })
+	if err != nil {
 		return err
 	}
 	now, err := a.sameAsPlanned(ctx, conn, a.survey)
@@ -97,7 +98,8 @@ func (a *apply) sameAsPlanned(ctx context.Context, conn *pgx.Conn, planned *surv
 
 // replaceSchema drops, creates and marks, within the transaction.
 func (w *worker) replaceSchema(ctx context.Context) error {
-	if err := w.lockTables(ctx, w.survey, "ACCESS EXCLUSIVE"); err != nil {
+	err := locked(ctx, w.conn, func() error { return w.lockTables(ctx, w.survey, "ACCESS EXCLUSIVE") }, func() error { return w.endBlocked(ctx) })
+	if err != nil {
 		return err
 	}
 	now, err := w.sameAsPlanned(ctx, w.conn, w.survey)
@@ -137,10 +139,60 @@ func (w *worker) lockTables(ctx context.Context, s *survey, mode string) error {
 	return nil
 }
 
+// locked runs what locks tables, again where that meets a deadlock: what it has
+// locked by then is given up, and meanwhile says what else is done about it.
+func locked(ctx context.Context, conn *pgx.Conn, lock, meanwhile func() error) error {
+	if _, err := conn.Exec(ctx, "SAVEPOINT locks"); err != nil {
+		return err
+	}
+	for try := 1; ; try++ {
+		err := lock()
+		if sqlState(err) != deadlock || try == deadlockTries {
+			return err
+		}
+		if _, err := conn.Exec(ctx, "ROLLBACK TO locks"); err != nil {
+			return err
+		}
+		if err := meanwhile(); err != nil {
+			return err
+		}
+	}
+}
+
+// endBlocked cancels the statements of those who have read what is replaced and
+// now wait to write to it: they wait for the lock that this transaction has
+// kept since before the safety backup, and it waits for theirs. One of the two
+// must go, as in any deadlock.
+func (w *worker) endBlocked(ctx context.Context) error {
+	rows, err := w.conn.Query(ctx, `
+		SELECT pg_catalog.format('pid %s, user %s', pid, usename), pg_catalog.pg_cancel_backend(pid)
+		FROM pg_catalog.pg_stat_activity a
+		WHERE pg_catalog.pg_backend_pid() = ANY (pg_catalog.pg_blocking_pids(pid))
+		  AND EXISTS (SELECT FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_locks m ON m.locktype = 'relation' AND m.database = l.database AND m.relation = l.relation
+			WHERE l.locktype = 'relation' AND l.granted AND l.pid = a.pid AND m.granted AND m.mode = 'ExclusiveLock' AND m.pid = pg_catalog.pg_backend_pid())`)
+	if err != nil {
+		return err
+	}
+	var who string
+	var ended bool
+	_, err = pgx.ForEachRow(rows, []any{&who, &ended}, func() error {
+		note := "cancelled, as it waited to write to a table that is replaced, after reading it: " + who
+		if !slices.Contains(w.notes, note) {
+			w.log.Warn(note)
+			w.notes = append(w.notes, note)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("cancelling those who wait to write to what is replaced, after reading it (end them, or allow the role pg_signal_backend): %w", err)
+	}
+	return nil
+}
+
 // waiting says what a lock that was not got, or had no room, takes.
 func waiting(err error, s *survey) error {
 	switch sqlState(err) {
-	case lockNotAvailable:
+	case lockNotAvailable, deadlock:
 		return fmt.Errorf("waiting for those who use what is replaced (%s): end them, or allow a longer lock timeout: %w", strings.Join(s.Sessions, "; "), err)
 	case outOfMemory:
 		return fmt.Errorf("the server's lock table is full: raise max_locks_per_transaction and restart it, or restore into a new database: %w", err)

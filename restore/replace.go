@@ -94,7 +94,11 @@ type survey struct {
 func (p *Plan) surveyTarget(ctx context.Context, conn *pgx.Conn) (*survey, error) {
 	s := &survey{plan: p, wants: map[object]bool{}, gone: map[catalogID]bool{}, kept: map[object]*toc.Entry{}}
 	var err error
-	if s.live, err = readLive(ctx, conn); err != nil {
+	s.live, err = readLive(ctx, conn)
+	if unfit := unfit(err); unfit != nil {
+		s.live, s.Refused = &pgschema.Schema{}, unfit
+		return s, nil
+	} else if err != nil {
 		return nil, fmt.Errorf("reading what database %q holds: %w", p.Database, err)
 	}
 	s.Unfinished = (*Unfinished)(s.live.Unfinished)
@@ -109,6 +113,18 @@ func (p *Plan) surveyTarget(ctx context.Context, conn *pgx.Conn) (*survey, error
 	}
 	s.sortOut(roots)
 	return s, nil
+}
+
+// unfit are the reasons for which the role cannot read the catalogs, if err has
+// any.
+func unfit(err error) (reasons []string) {
+	var doctor *pgsession.DoctorError
+	if errors.As(err, &doctor) {
+		for _, f := range doctor.Findings {
+			reasons = append(reasons, f.What+": "+f.Way)
+		}
+	}
+	return reasons
 }
 
 // readLive reads the catalogs. What no backup can hold is passed over: it can
