@@ -53,9 +53,10 @@ type TablePlan struct {
 	Database string        `json:"database"`
 	Tables   []TableChange `json:"tables"`
 
-	// ForeignKeys of all tables that refer to these are taken away meanwhile,
-	// added again with their options, and checked then.
-	ForeignKeys []string `json:"foreign_keys,omitempty"`
+	// Constraints are taken away meanwhile, added again with their options, and
+	// checked then: the foreign keys of all tables that refer to these. So are
+	// those of these tables that are NOT VALID, which are not checked.
+	Constraints []string `json:"constraints,omitempty"`
 	// Refreshed are the materialized views that are filled anew, Stale those
 	// that are left as they are although they read the tables.
 	Refreshed []string `json:"refreshed,omitempty"`
@@ -82,7 +83,7 @@ type TablePlan struct {
 type TableChange struct {
 	Schema     string      `json:"schema"`
 	Name       string      `json:"name"`
-	Action     TableAction `json:"action"`
+	Action     TableAction `json:"action"`               // "" where the role cannot even find out
 	Partitions []string    `json:"partitions,omitempty"` // of every level, in the backup
 	Rows       int64       `json:"rows"`                 // in the backup
 	LiveRows   int64       `json:"live_rows"`
@@ -219,18 +220,32 @@ func (p *TablePlan) look(ctx context.Context, names []manifest.TableName) error 
 		return err
 	}
 	defer tx.Rollback(context.WithoutCancel(ctx))
-	if p.live, err = p.readLive(ctx, conn); err != nil {
+	p.live, err = p.readLive(ctx, conn)
+	if p.Refused = append(p.Refused, unfit(err)...); unfit(err) != nil {
+		for _, u := range p.units {
+			p.Tables = append(p.Tables, u.TableChange)
+		}
+		return nil
+	} else if err != nil {
 		return err
 	}
 	return p.judge(ctx, conn)
 }
 
 // connect opens a connection on which rows have the text that they have in the
-// set.
+// set, and event triggers do not fire if that can be.
 func (p *TablePlan) connect(ctx context.Context) (*pgx.Conn, error) {
-	return pgsession.Connect(ctx, p.restorer.Target, pgsession.Settings{
+	conn, err := pgsession.Connect(ctx, p.restorer.Target, pgsession.Settings{
 		Restoring: true, ClientEncoding: p.contents.Settings.ClientEncoding, LCMonetary: p.contents.Settings.LCMonetary,
 	})
+	if err != nil {
+		return nil, err
+	}
+	if err := p.quietEventTriggers(ctx, conn); err != nil {
+		conn.Close(context.WithoutCancel(ctx))
+		return nil, err
+	}
+	return conn, nil
 }
 
 // Missing is nil when nothing stands in the way, else a *RefusedError.

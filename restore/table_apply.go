@@ -52,8 +52,9 @@ type tableApply struct {
 // table, the key and the row. Generated columns are computed anew. Sequences
 // that the tables own get exactly the state of the backup, as its rows do: what
 // was numbered since is gone, and numbers are handed out again. Statistics of
-// the planner are gathered anew. Event triggers of the database fire, as they
-// do whenever tables are altered.
+// the planner are gathered anew. Event triggers of the database do not
+// fire if the role may turn them off, which a superuser of PostgreSQL 17 or newer
+// may; else they do, as whenever tables are altered, and the plan notes them.
 //
 // The result is not nil once the safety backup was taken, error or not: its
 // Safety is what [Restorer.PlanTablesRollback] takes. Errors: [*RefusedError],
@@ -213,8 +214,9 @@ func (a *tableApply) save(ctx context.Context) error {
 	return err
 }
 
-// lock keeps everyone else away from the tables, and from those whose foreign
-// keys are taken away.
+// lock keeps everyone else away from the tables, and from those whose
+// constraints are taken away. Whoever has locked one of them and waits for
+// another makes for a deadlock: then all are given up, and locked again.
 func (a *tableApply) lock(ctx context.Context) error {
 	var names []string
 	for _, u := range a.units {
@@ -228,15 +230,17 @@ func (a *tableApply) lock(ctx context.Context) error {
 		names = append(names, k.table())
 	}
 	slices.Sort(names)
-	for batch := range slices.Chunk(slices.Compact(names), 400) {
-		_, err := a.conn.Exec(ctx, "LOCK TABLE "+strings.Join(batch, ", ")+" IN ACCESS EXCLUSIVE MODE")
-		if sqlState(err) == lockNotAvailable {
-			return fmt.Errorf("restore: nothing was changed: waiting for those who use %s: end them, or allow a longer lock timeout: %w", strings.Join(batch, ", "), err)
-		} else if err != nil {
-			return fmt.Errorf("restore: nothing was changed: locking the tables: %w", err)
+	return locked(ctx, a.conn, func() error {
+		for batch := range slices.Chunk(slices.Compact(names), 400) {
+			_, err := a.conn.Exec(ctx, "LOCK TABLE "+strings.Join(batch, ", ")+" IN ACCESS EXCLUSIVE MODE")
+			if sqlState(err) == lockNotAvailable {
+				return fmt.Errorf("restore: nothing was changed: waiting for those who use %s: end them, or allow a longer lock timeout: %w", strings.Join(batch, ", "), err)
+			} else if err != nil {
+				return fmt.Errorf("restore: nothing was changed: locking the tables: %w", err)
+			}
 		}
-	}
-	return nil
+		return nil
+	}, func() error { return nil })
 }
 
 func (a *tableApply) lockTimeout() string {
@@ -246,7 +250,8 @@ func (a *tableApply) lockTimeout() string {
 // change makes the tables what they were, and proves it.
 func (a *tableApply) change(ctx context.Context) error {
 	a.meter.phase("comparing rows")
-	keys, err := keyTexts(ctx, a.conn, a.live.keys)
+	rebuilt := a.rebuilt()
+	constraints, err := constraintTexts(ctx, a.conn, a.live.keys, len(rebuilt) == 0)
 	if err != nil {
 		return err
 	}
@@ -258,7 +263,6 @@ func (a *tableApply) change(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	rebuilt := a.rebuilt()
 	if len(rebuilt)+len(sequences) > 0 || slices.ContainsFunc(merges, (*merge).changes) {
 		a.meter.phase("changing")
 		// What is checked at the commit by default would stand in the way of ALTER TABLE.
@@ -270,13 +274,13 @@ func (a *tableApply) change(ctx context.Context) error {
 		}
 	}
 	a.meter.phase("proving")
-	return a.prove(ctx, keys, rebuilt)
+	return a.prove(ctx, constraints, rebuilt)
 }
 
 // exchange puts the backup's rows and tables in the place of the database's.
 func (a *tableApply) exchange(ctx context.Context, merges []*merge, sequences []ownedSequence, rebuilt []*toc.Entry) error {
 	for _, k := range a.live.keys {
-		if err := a.exec(ctx, "taking away foreign key "+k.String(), "ALTER TABLE "+k.table()+" DROP CONSTRAINT "+quoteName(k.Name)); err != nil {
+		if err := a.exec(ctx, "taking away "+k.String(), "ALTER TABLE "+k.table()+" DROP CONSTRAINT "+quoteName(k.Name)); err != nil {
 			return err
 		}
 	}
@@ -315,18 +319,14 @@ func (a *tableApply) exchange(ctx context.Context, merges []*merge, sequences []
 	return nil
 }
 
-// addKey adds a foreign key again, which checks it.
-func (a *tableApply) addKey(ctx context.Context, k foreignKey) error {
-	only := "ONLY "
-	if k.Kind == "p" {
-		only = ""
-	}
-	err := a.exec(ctx, "adding foreign key "+k.String()+" again (where rows are missing, restore the other table as well)",
-		"ALTER TABLE "+only+k.table()+" ADD CONSTRAINT "+quoteName(k.Name)+" "+k.Definition)
+// addKey adds a constraint again, which checks it unless it is NOT VALID.
+func (a *tableApply) addKey(ctx context.Context, k constraint) error {
+	err := a.exec(ctx, "adding "+k.String()+" again (where rows are missing, restore the other table as well)",
+		"ALTER TABLE "+k.table()+" ADD CONSTRAINT "+quoteName(k.Name)+" "+k.Definition)
 	if err != nil || k.Comment == nil {
 		return err
 	}
-	return a.exec(ctx, "commenting on foreign key "+k.String(),
+	return a.exec(ctx, "commenting on "+k.String(),
 		"COMMENT ON CONSTRAINT "+quoteName(k.Name)+" ON "+k.table()+" IS "+pgsession.QuoteLiteral(*k.Comment))
 }
 

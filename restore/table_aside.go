@@ -3,6 +3,8 @@ package restore
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -141,4 +143,29 @@ func readFirings(ctx context.Context, conn *pgx.Conn, tables []int64) ([]firing,
 				SELECT 'RULE', ev_class, rulename, ev_enabled, false FROM pg_catalog.pg_rewrite) f ON f.rel = w.oid::pg_catalog.oid
 			JOIN pg_catalog.pg_class c ON c.oid = f.rel JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 		ORDER BY w.place, f.what, f.self`, tables)
+}
+
+// quietEventTriggers keeps event triggers from firing at what is done to the
+// tables, which a session can since PostgreSQL 17, and says in the plan where it
+// cannot. The role of a replica, which does as much for the restore of a whole
+// database, would keep foreign keys from being checked as well.
+func (p *TablePlan) quietEventTriggers(ctx context.Context, conn *pgx.Conn) error {
+	names, err := collect[struct{ Name string }](ctx, conn, "event triggers", `
+		SELECT evtname::pg_catalog.text FROM pg_catalog.pg_event_trigger WHERE evtenabled IN ('O', 'A') AND evtevent <> 'login' ORDER BY 1`)
+	if err != nil || len(names) == 0 {
+		return err
+	}
+	if _, err = conn.Exec(ctx, "SET event_triggers = off"); err == nil || sqlState(err) == "" {
+		return err
+	}
+	var quoted []string
+	for _, n := range names {
+		quoted = append(quoted, quoteName(n.Name))
+	}
+	note := fmt.Sprintf("event triggers fire when tables are altered, and temporary ones made; to keep them from it, ALTER EVENT TRIGGER ... DISABLE before (a superuser of PostgreSQL 17 or newer need not): %s",
+		strings.Join(quoted, ", "))
+	if !slices.Contains(p.Notes, note) {
+		p.Notes = append(p.Notes, note)
+	}
+	return nil
 }

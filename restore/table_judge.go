@@ -26,9 +26,13 @@ func (p *TablePlan) judge(ctx context.Context, conn *pgx.Conn) error {
 	if err := p.lookAtReplaced(ctx, conn); err != nil {
 		return err
 	}
-	var temporary bool
-	if err := conn.QueryRow(ctx, "SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMPORARY')").Scan(&temporary); err != nil {
+	var standby, temporary bool
+	err := conn.QueryRow(ctx, "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMPORARY')").Scan(&standby, &temporary)
+	if err != nil {
 		return err
+	}
+	if standby {
+		p.Refused = append(p.Refused, standbyTarget)
 	}
 	if !temporary {
 		p.Refused = append(p.Refused, fmt.Sprintf("role %s may not make temporary tables, which the rows are compared in: grant it TEMPORARY on the database", p.live.user))
@@ -98,7 +102,7 @@ func (p *TablePlan) describeDependents(u *unit, live []*toc.Entry) {
 	}
 	for _, k := range p.live.keys {
 		if k.refersTo(oids) {
-			on("foreign key %s", k)
+			on("%s", k)
 		}
 	}
 	for _, m := range p.live.members {
@@ -133,15 +137,17 @@ func (u *unit) countLive(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// judgeKeys lists the foreign keys that are taken away and added again: all
-// that refer to a chosen table, but those of tables that are replaced, which
-// come from the backup.
+// judgeKeys lists the constraints that are taken away and added again: all but
+// those of tables that are replaced, which come from the backup.
 func (p *TablePlan) judgeKeys() {
-	p.live.keys = slices.DeleteFunc(p.live.keys, func(k foreignKey) bool { return p.replaced(k.Table) })
+	p.live.keys = slices.DeleteFunc(p.live.keys, func(k constraint) bool { return p.replaced(k.Table) })
 	for _, k := range p.live.keys {
-		p.ForeignKeys = append(p.ForeignKeys, k.String())
+		p.Constraints = append(p.Constraints, k.String())
 		if !k.Owns {
-			p.Refused = append(p.Refused, fmt.Sprintf("foreign key %s must be taken away meanwhile, and role %s may not act as the owner of the table: connect as its owner or a superuser", k, p.live.user))
+			p.Refused = append(p.Refused, fmt.Sprintf("%s must be taken away meanwhile, and role %s may not act as the owner of the table: connect as its owner or a superuser", k, p.live.user))
+		}
+		if k.Off {
+			p.Refused = append(p.Refused, fmt.Sprintf("%s is not heeded, as triggers of it are turned off, and would be again when it was taken away and added: ALTER TABLE ... ENABLE TRIGGER ALL, here and on the tables that it refers to, or drop it", k))
 		}
 	}
 }

@@ -16,10 +16,10 @@ import (
 // liveTables is what the database has of the chosen tables, and on them.
 type liveTables struct {
 	archive *toc.Archive  // the definitions of the tables and of views
-	keys    []foreignKey  // that refer to them
+	keys    []constraint  // that are taken away meanwhile
 	views   []liveView    // that read them, each behind those that it reads
 	members []publication // publications' hold of them
-	stats   []statistics  // extended ones
+	stats   []statistics  // extended ones, of the tables and views
 	version int           // server_version_num
 	user    string
 	print   string // all of it as one text, to see changes by
@@ -42,30 +42,37 @@ func (t liveTable) name() manifest.TableName {
 	return manifest.TableName{Schema: t.Schema, Name: t.Name}
 }
 
-// foreignKey is a constraint that refers to a chosen table, by itself and not
-// as a part of the one of a partitioned table.
-type foreignKey struct {
+// constraint is one that is taken away meanwhile: a foreign key that refers to a
+// chosen table, or what a chosen table need not obey as yet (NOT VALID), and
+// rows of the backup may violate. It is none that is a part of a partitioned
+// table's.
+type constraint struct {
 	OID        uint32
 	Name       string
-	Table      uint32 // that refers
+	Foreign    bool   // a foreign key
+	Table      uint32 // that it is on
 	Schema     string
 	TableName  string
-	Kind       string // its pg_class.relkind
 	Definition string
 	Comment    *string
 	Owns       bool     // whether the role may act as the owner of the table
+	Off        bool     // whether triggers of it do not fire as they should
 	Targets    []uint32 // the tables that it refers to, partitions included
 }
 
-func (k foreignKey) refersTo(oids map[uint32]bool) bool {
+func (k constraint) refersTo(oids map[uint32]bool) bool {
 	return slices.ContainsFunc(k.Targets, func(oid uint32) bool { return oids[oid] })
 }
 
-func (k foreignKey) String() string {
-	return fmt.Sprintf("%s of table %s", quoteName(k.Name), k.table())
+func (k constraint) String() string {
+	what := "constraint"
+	if k.Foreign {
+		what = "foreign key"
+	}
+	return fmt.Sprintf("%s %s of table %s", what, quoteName(k.Name), k.table())
 }
 
-func (k foreignKey) table() string {
+func (k constraint) table() string {
 	return quoteTable(manifest.TableName{Schema: k.Schema, Name: k.TableName})
 }
 
@@ -94,8 +101,9 @@ type publication struct {
 	Statement string // that gives it back
 }
 
-// statistics are extended statistics of a chosen table. A backup of chosen
-// tables does not hold them, as it is pg_dump's rule that they go with schemas.
+// statistics are extended statistics of a chosen table, or of a materialized
+// view on one. What is read of chosen tables, as by a backup of them, does not
+// hold them: it is pg_dump's rule that they go with schemas.
 type statistics struct {
 	Schema     string
 	Name       string
@@ -127,7 +135,7 @@ func (p *TablePlan) readLive(ctx context.Context, conn *pgx.Conn) (*liveTables, 
 		}
 	}
 	oids := p.liveOIDs()
-	if l.keys, err = readKeys(ctx, conn, oids); err != nil {
+	if l.keys, err = readConstraints(ctx, conn, oids); err != nil {
 		return nil, err
 	}
 	if l.views, err = readViews(ctx, conn, oids); err != nil {
@@ -136,7 +144,11 @@ func (p *TablePlan) readLive(ctx context.Context, conn *pgx.Conn) (*liveTables, 
 	if l.members, err = readMembers(ctx, conn, l.version, oids); err != nil {
 		return nil, err
 	}
-	if l.stats, err = readStatistics(ctx, conn, oids); err != nil {
+	described := oids
+	for _, v := range l.views {
+		described = append(described, int64(v.OID))
+	}
+	if l.stats, err = readStatistics(ctx, conn, described); err != nil {
 		return nil, err
 	}
 	l.archive = &toc.Archive{}
@@ -156,7 +168,7 @@ func (p *TablePlan) readLive(ctx context.Context, conn *pgx.Conn) (*liveTables, 
 	}
 	l.print = fmt.Sprint(p.liveOIDs(), l.views, l.members, l.stats, describe(l.archive.Entries))
 	for _, k := range l.keys {
-		l.print += fmt.Sprintln(k.OID, k, k.Definition)
+		l.print += fmt.Sprintln(k.OID, k, k.Definition, k.Off)
 	}
 	return l, nil
 }
@@ -217,17 +229,20 @@ func readFamily(ctx context.Context, conn *pgx.Conn, names []manifest.TableName)
 		ORDER BY f.level, n.nspname, c.relname`, schemas, tables)
 }
 
-// readKeys finds the foreign keys that refer to tables. One that refers to a
+// readConstraints finds those that are taken away. One that refers to a
 // partition may be a part of one that refers to its root, and goes with that.
-func readKeys(ctx context.Context, conn *pgx.Conn, oids []int64) ([]foreignKey, error) {
-	return collect[foreignKey](ctx, conn, "the foreign keys that refer to the tables", `
+func readConstraints(ctx context.Context, conn *pgx.Conn, oids []int64) ([]constraint, error) {
+	return collect[constraint](ctx, conn, "the constraints of the tables", `
 		WITH RECURSIVE up(oid, parent) AS (
 			SELECT oid, conparentid FROM pg_catalog.pg_constraint
 			WHERE contype = 'f' AND confrelid = ANY ($1::pg_catalog.int8[]::pg_catalog.oid[])
+			   OR NOT convalidated AND coninhcount = 0 AND conrelid = ANY ($1::pg_catalog.int8[]::pg_catalog.oid[])
 			UNION
 			SELECT c.oid, c.conparentid FROM up JOIN pg_catalog.pg_constraint c ON c.oid = up.parent)
-		SELECT c.oid, c.conname::pg_catalog.text, r.oid, n.nspname::pg_catalog.text, r.relname::pg_catalog.text, r.relkind::pg_catalog.text,
+		SELECT c.oid, c.conname::pg_catalog.text, c.contype = 'f', r.oid, n.nspname::pg_catalog.text, r.relname::pg_catalog.text,
 			pg_catalog.pg_get_constraintdef(c.oid), pg_catalog.obj_description(c.oid, 'pg_constraint'), pg_catalog.pg_has_role(r.relowner, 'USAGE'),
+			EXISTS (SELECT FROM pg_catalog.pg_constraint p JOIN pg_catalog.pg_trigger t ON t.tgconstraint = p.oid
+				WHERE (p.oid = c.oid OR p.conparentid = c.oid) AND t.tgenabled <> 'O'),
 			ARRAY(SELECT confrelid FROM pg_catalog.pg_constraint p WHERE p.oid = c.oid OR p.conparentid = c.oid)
 		FROM up JOIN pg_catalog.pg_constraint c ON c.oid = up.oid
 			JOIN pg_catalog.pg_class r ON r.oid = c.conrelid JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
@@ -318,10 +333,11 @@ func (l *liveTables) definition(u *unit) []*toc.Entry {
 	return definition(l.archive.Entries, names)
 }
 
-// keyTexts describes foreign keys with all their parts on partitions, so that
-// those that were taken away and added again can be held against what they
-// were.
-func keyTexts(ctx context.Context, conn *pgx.Conn, keys []foreignKey) (string, error) {
+// constraintTexts describes constraints with all their parts on partitions, so
+// that those that were taken away and added again can be held against what they
+// were. Where tables are replaced, which may have other partitions by then, the
+// parts are left out.
+func constraintTexts(ctx context.Context, conn *pgx.Conn, keys []constraint, parts bool) (string, error) {
 	var tables []int64
 	var names []string
 	for _, k := range keys {
@@ -332,18 +348,18 @@ func keyTexts(ctx context.Context, conn *pgx.Conn, keys []foreignKey) (string, e
 			SELECT c.oid FROM unnest($1::pg_catalog.int8[], $2::pg_catalog.text[]) k(rel, name)
 				JOIN pg_catalog.pg_constraint c ON c.conrelid = k.rel::pg_catalog.oid AND c.conname = k.name
 			UNION
-			SELECT c.oid FROM part JOIN pg_catalog.pg_constraint c ON c.conparentid = part.oid)
+			SELECT c.oid FROM part JOIN pg_catalog.pg_constraint c ON c.conparentid = part.oid AND $3)
 		SELECT pg_catalog.format('%s of %s to %s: %s, valid %s, local %s, inherited %s, comment %L', c.conname, c.conrelid::pg_catalog.regclass,
 			c.confrelid::pg_catalog.regclass, pg_catalog.pg_get_constraintdef(c.oid), c.convalidated, c.conislocal, c.coninhcount,
 			pg_catalog.obj_description(c.oid, 'pg_constraint'))
 		FROM part JOIN pg_catalog.pg_constraint c ON c.oid = part.oid
-		ORDER BY 1`, tables, names)
+		ORDER BY 1`, tables, names, parts)
 	if err != nil {
-		return "", fmt.Errorf("reading foreign keys: %w", err)
+		return "", fmt.Errorf("reading constraints: %w", err)
 	}
 	texts, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
-		return "", fmt.Errorf("reading foreign keys: %w", err)
+		return "", fmt.Errorf("reading constraints: %w", err)
 	}
 	return strings.Join(texts, "\n"), nil
 }

@@ -220,7 +220,9 @@ func (a *tableApply) merge(ctx context.Context, m *merge) error {
 		return nil
 	}
 	tag, err := a.conn.Exec(ctx, fmt.Sprintf("DELETE FROM %s x USING %s d WHERE x.ctid = d.place AND x.tableoid = d.rel", m.from(), m.diff))
-	if err != nil {
+	if sqlState(err) == invalidColumnReference {
+		return fmt.Errorf("restore: nothing was changed: deleting from table %s, which publications do not allow (take it out of them, or give it a replica identity with the columns that they use): %w", m.Table(), detailed(err))
+	} else if err != nil {
 		return fmt.Errorf("restore: nothing was changed: deleting from table %s: %w", m.Table(), detailed(err))
 	}
 	if want := m.Removed + m.Overwritten; tag.RowsAffected() != want {
@@ -240,6 +242,11 @@ func (a *tableApply) merge(ctx context.Context, m *merge) error {
 	}
 	return nil
 }
+
+// SQLSTATE invalid_column_reference: that of a publication whose columns or
+// filter need more than the replica identity has, and of one that leaves out
+// generated columns that it has.
+const invalidColumnReference = "42P10"
 
 // detailed adds what PostgreSQL says beyond the message: the key that is missing.
 func detailed(err error) error {
@@ -306,7 +313,7 @@ func (s ownedSequence) reset(ctx context.Context, conn *pgx.Conn) error {
 }
 
 // prove holds the rows and the definitions against what they must be.
-func (a *tableApply) prove(ctx context.Context, keys string, rebuilt []*toc.Entry) error {
+func (a *tableApply) prove(ctx context.Context, constraints string, rebuilt []*toc.Entry) error {
 	for _, u := range a.units {
 		for _, g := range u.groups {
 			d, err := g.Live(ctx, a.conn)
@@ -318,13 +325,13 @@ func (a *tableApply) prove(ctx context.Context, keys string, rebuilt []*toc.Entr
 			}
 		}
 	}
-	after, err := keyTexts(ctx, a.conn, a.live.keys)
+	after, err := constraintTexts(ctx, a.conn, a.live.keys, len(rebuilt) == 0)
 	if err != nil {
 		return err
 	}
-	if after != keys {
-		return fmt.Errorf("restore: nothing was changed: foreign keys that were added again would not be what they were:\n%s",
-			difference(map[string]string{"foreign keys": keys}, map[string]string{"foreign keys": after}))
+	if after != constraints {
+		return fmt.Errorf("restore: nothing was changed: constraints that were added again would not be what they were:\n%s",
+			difference(map[string]string{"constraints": constraints}, map[string]string{"constraints": after}))
 	}
 	return a.proveDefinitions(ctx, rebuilt)
 }

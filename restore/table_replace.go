@@ -140,20 +140,19 @@ func (a *tableApply) finishTables(ctx context.Context, entries []*toc.Entry) err
 			return err
 		}
 	}
-	if err := a.describeRows(ctx, entries); err != nil {
-		return err
+	if a.chosenTables(entries) { // which holds no statistics
+		if err := a.describeRows(ctx, a.replaced); err != nil {
+			return err
+		}
 	}
 	return a.publish(ctx, entries)
 }
 
-// describeRows gives replaced tables the extended statistics that they had
-// until now, where the backup is one of chosen tables and holds none.
-func (a *tableApply) describeRows(ctx context.Context, entries []*toc.Entry) error {
-	if !a.chosenTables(entries) {
-		return nil
-	}
+// describeRows gives what was created again the extended statistics that it had
+// until now.
+func (a *tableApply) describeRows(ctx context.Context, created func(oid uint32) bool) error {
 	for _, s := range a.live.stats {
-		if !a.replaced(s.Table) {
+		if !created(s.Table) {
 			continue
 		}
 		sql := s.Definition + "; ALTER STATISTICS " + s.String() + " OWNER TO " + quoteName(s.Owner)
@@ -287,7 +286,9 @@ func (a *tableApply) recreateViews(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return a.describeRows(ctx, func(oid uint32) bool {
+		return slices.ContainsFunc(a.live.views, func(v liveView) bool { return v.OID == oid && v.Recreate })
+	})
 }
 
 func (p *TablePlan) recreated() (names []manifest.TableName) {

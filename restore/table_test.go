@@ -36,6 +36,7 @@ const busy = `
 	CREATE VIEW app.young AS SELECT id, name FROM app.person WHERE born > '2000-06-01';
 	CREATE MATERIALIZED VIEW app.kinds AS SELECT kind, count(*) FROM app.person GROUP BY kind;
 	CREATE UNIQUE INDEX ON app.kinds (kind);
+	CREATE STATISTICS app.kinds_stats ON kind, count FROM app.kinds;
 	CREATE MATERIALIZED VIEW app.total AS SELECT sum(count) FROM app.kinds;
 	GRANT SELECT ON app.young TO PUBLIC;
 	CREATE TRIGGER a_normal BEFORE INSERT OR UPDATE OR DELETE ON app.person FOR EACH ROW EXECUTE FUNCTION app.fail();

@@ -15,6 +15,7 @@ var actionTexts = map[TableAction]string{
 	MergeTable:   "its rows become the backup's, the table stays",
 	ReplaceTable: "it is dropped and rebuilt",
 	CreateTable:  "it is not there, and is built",
+	"":           "what would be done to it is not known",
 }
 
 // WriteText writes the plan for a person.
@@ -25,12 +26,8 @@ func (p *TablePlan) WriteText(w io.Writer) error {
 	for _, t := range p.Tables {
 		t.write(&b)
 	}
-	list := func(title string, items []string) {
-		if len(items) > 0 {
-			fmt.Fprintf(&b, "%s:\n  %s\n", title, strings.Join(items, "\n  "))
-		}
-	}
-	list("Foreign keys that are taken away, added again and checked", p.ForeignKeys)
+	list := func(title string, items []string) { writeList(&b, title, items) }
+	list("Constraints that are taken away, added again and, if they are valid, checked", p.Constraints)
 	list("Materialized views that are refreshed", p.Refreshed)
 	list("Materialized views that are left stale", p.Stale)
 	list("Views that are dropped and created again", p.Recreated)
@@ -42,13 +39,13 @@ func (p *TablePlan) WriteText(w io.Writer) error {
 }
 
 func (t *TableChange) write(b *strings.Builder) {
-	fmt.Fprintf(b, "  table %s: %s\n", quoteTable(manifest.TableName{Schema: t.Schema, Name: t.Name}), actionTexts[t.Action])
+	fmt.Fprintf(b, "  table %s: %s\n", indented(quoteTable(manifest.TableName{Schema: t.Schema, Name: t.Name})), actionTexts[t.Action])
 	counted := "counted"
 	if t.Estimated {
 		counted = "estimated"
 	}
 	fmt.Fprintf(b, "    %s in the backup", english.Plural(int(t.Rows), "row", ""))
-	if t.Action != CreateTable {
+	if t.Action != CreateTable && t.Action != "" {
 		fmt.Fprintf(b, ", %s in the database (%s)", english.Plural(int(t.LiveRows), "row", ""), counted)
 	}
 	b.WriteString("\n")
