@@ -42,6 +42,7 @@ type policy struct {
 	KeepConfigs     span `default:"${keep_configs}" placeholder:"AGE" help:"Keep backups of configuration files that are no older. By default ${default}."`
 	KeepSafety      span `default:"${keep_safety}" placeholder:"AGE" help:"Keep what was taken just before a restore overwrote it. By default ${default}."`
 	KeepProofs      span `default:"${keep_proofs}" placeholder:"AGE" help:"Keep the results of tests. By default ${default}."`
+	KeepRuns        span `default:"${keep_runs}" placeholder:"AGE" help:"Keep the records of runs. By default ${default}."`
 	MinVerified     uint `default:"${min_verified}" placeholder:"N" help:"Keep the newest so many full backups of each source that passed their newest test. By default ${default}."`
 	Grace           span `default:"${grace}" placeholder:"AGE" help:"How long an unfinished backup must have been silent before it counts as left by a run that died. By default ${default}."`
 }
@@ -56,6 +57,7 @@ func documentedPolicy() kong.Vars {
 		"keep_configs":     span(p.Configs.Within).String(),
 		"keep_safety":      span(p.Safety).String(),
 		"keep_proofs":      span(p.Proofs).String(),
+		"keep_runs":        span(p.Runs).String(),
 		"min_verified":     fmt.Sprint(p.MinVerified),
 		"grace":            span(cmp.Or(p.Grace, day)).String(),
 	}
@@ -69,7 +71,7 @@ func (p *policy) retention(force bool) retention.RetentionPolicy {
 	full.Weekly, full.Monthly, full.Yearly = int(p.KeepFullWeekly), int(p.KeepFullMonthly), int(p.KeepFullYearly)
 	return retention.RetentionPolicy{
 		Full: full, Incremental: within(p.KeepIncremental), Storage: within(p.KeepStorage), Configs: within(p.KeepConfigs),
-		Safety: time.Duration(p.KeepSafety), Proofs: time.Duration(p.KeepProofs), MinVerified: int(p.MinVerified),
+		Safety: time.Duration(p.KeepSafety), Proofs: time.Duration(p.KeepProofs), Runs: time.Duration(p.KeepRuns), MinVerified: int(p.MinVerified),
 		Grace: time.Duration(p.Grace), Location: p.TimeZone.Location, Force: force,
 	}
 }
@@ -85,7 +87,7 @@ func (p *policy) check() error {
 		age  span
 	}{
 		{"--keep-incremental", p.KeepIncremental}, {"--keep-storage", p.KeepStorage}, {"--keep-configs", p.KeepConfigs},
-		{"--keep-safety", p.KeepSafety}, {"--keep-proofs", p.KeepProofs}, {"--grace", p.Grace},
+		{"--keep-safety", p.KeepSafety}, {"--keep-proofs", p.KeepProofs}, {"--keep-runs", p.KeepRuns}, {"--grace", p.Grace},
 	} {
 		if f.age == 0 {
 			return usageError(f.flag + " is 0: want some age, such as 1d, or forever")

@@ -25,11 +25,11 @@ func TestPolicy(t *testing.T) {
 		{"", documented},
 		{
 			"--keep-full 1w --keep-full-last 2 --keep-full-hourly 3 --keep-full-daily 4 --keep-full-weekly 5 --keep-full-monthly 6 --keep-full-yearly 7 " +
-				"--keep-incremental 8h --keep-storage 1d12h --keep-configs forever --keep-safety 9d --keep-proofs 10d --min-verified 11 --grace 12m --force",
+				"--keep-incremental 8h --keep-storage 1d12h --keep-configs forever --keep-safety 9d --keep-proofs 10d --keep-runs 13d --min-verified 11 --grace 12m --force",
 			retention.RetentionPolicy{
 				Full:        retention.Rule{Within: week, Last: 2, Hourly: 3, Daily: 4, Weekly: 5, Monthly: 6, Yearly: 7},
 				Incremental: retention.Rule{Within: 8 * time.Hour}, Storage: retention.Rule{Within: 36 * time.Hour}, Configs: retention.Rule{Within: -1},
-				Safety: 9 * day, Proofs: 10 * day, MinVerified: 11, Grace: 12 * time.Minute, Location: time.UTC, Force: true,
+				Safety: 9 * day, Proofs: 10 * day, Runs: 13 * day, MinVerified: 11, Grace: 12 * time.Minute, Location: time.UTC, Force: true,
 			},
 		},
 	} {
