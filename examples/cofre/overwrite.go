@@ -19,9 +19,17 @@ import (
 // overwriting is what the commands share that overwrite what a database holds,
 // and back that up first.
 type overwriting struct {
-	Safety *sink `placeholder:"PATH|URL" help:"Where the safety backups are that are taken before something is overwritten. By default the first --sink."`
+	Safety sink `placeholder:"PATH|URL" help:"Where the safety backups are that are taken before something is overwritten. By default the first --sink."`
 	keyring
 	LockTimeout time.Duration `placeholder:"TIME" help:"How long to wait for those who use what is overwritten, such as 30s or 5m. By default 1m."`
+}
+
+// Validate refuses what the library takes for ever.
+func (o *overwriting) Validate() error {
+	if o.LockTimeout < 0 {
+		return fmt.Errorf("--lock-timeout is %v: want some time, such as 30s or 5m", o.LockTimeout)
+	}
+	return nil
 }
 
 // secure says where safety backups go, and makes sure that they are kept as
@@ -42,7 +50,7 @@ func (o *overwriting) secure(ctx context.Context, c *console, f *found, r *resto
 		return usageError("--trust is used here, and so the safety backup would not count: sign it with the --seal-key of one of those keys")
 	}
 	r.SafetyOptions = opts
-	if o.Safety != nil {
+	if o.Safety.url != nil {
 		r.Safety, err = o.Safety.open(ctx, true)
 	}
 	return err
@@ -106,7 +114,7 @@ func rollbackLine(parsed *kong.Context, safety string) string {
 // word is a flag's value as it would be typed.
 func word(value reflect.Value) string {
 	text := fmt.Sprint(value.Interface())
-	if s, ok := reflect.Indirect(value).Interface().(sink); ok {
+	if s, ok := value.Interface().(sink); ok {
 		text = s.typed()
 	}
 	if plainWord.MatchString(text) {

@@ -97,6 +97,8 @@ func (r *tablesResult) writeText(w io.Writer) error {
 				plain(t.Schema), plain(t.Name), t.Inserted, t.Overwritten, t.Removed, count(t.Unchanged, "row", "rows"))
 		}
 		section(w, "Note", r.Restored.Notes, plain)
+	} else if r.Undo != nil {
+		fmt.Fprintln(w, "It was not done, as far as is known.")
 	}
 	return r.Undo.writeText(w)
 }

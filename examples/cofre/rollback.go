@@ -41,8 +41,8 @@ func (r *rollbackCommand) Run(ctx context.Context, c *console, parsed *kong.Cont
 	if err := r.check(); err != nil {
 		return err
 	}
-	if r.Safety != nil {
-		r.Sink = sinks{*r.Safety}
+	if r.Safety.url != nil {
+		r.Sink = sinks{r.Safety}
 	}
 	f, err := r.choice.open(ctx)
 	if err != nil {
