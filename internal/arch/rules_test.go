@@ -19,7 +19,7 @@ type rule struct {
 // what backup may use; restore and verify build on it.
 var forBackup = []string{
 	"remote", "remote/remotetest", "backup/manifest", "backup/toc",
-	"internal/codec", "internal/pgsession", "internal/pgschema", "internal/proof",
+	"internal/codec", "internal/delta", "internal/pgsession", "internal/pgschema", "internal/proof",
 }
 
 // rules has every package that there may be, by its folder. Test files of
@@ -39,6 +39,7 @@ var rules = map[string]rule{
 	"internal/pgsession": {},
 	"verify/scratch":     {},
 	"internal/pgschema":  {ours: []string{"backup/toc", "internal/pgsession"}},
+	"internal/delta":     {ours: []string{"internal/pgsession"}},
 	"internal/proof": {ours: []string{
 		"backup/manifest", "backup/toc", "remote", "internal/codec", "internal/pgsession", "internal/pgschema",
 	}},

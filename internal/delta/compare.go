@@ -1,0 +1,57 @@
+package delta
+
+import "fmt"
+
+// Bitmap has a bit for each bucket, bucket 0 in the lowest bit of the first
+// byte. An empty one has no bit set.
+type Bitmap []byte
+
+// Has reports whether the bit of a bucket is set.
+func (b Bitmap) Has(bucket int) bool {
+	return bucket/8 < len(b) && b[bucket/8]>>(bucket%8)&1 != 0
+}
+
+// HistoryError says that the rows that did not change since the parent are not
+// among the parent's: another history of the database is going on, as after a
+// failover that lost transactions, or in a copy.
+type HistoryError struct {
+	Bucket       int
+	Parent, Kept Sum
+}
+
+func (e *HistoryError) Error() string {
+	if e.Kept.Rows > e.Parent.Rows {
+		return fmt.Sprintf("bucket %d has %d rows from before the parent, which had %d: this is another history of the database",
+			e.Bucket, e.Kept.Rows, e.Parent.Rows)
+	}
+	return fmt.Sprintf("bucket %d has %d rows from before the parent, which are not those that the parent had: this is another history of the database",
+		e.Bucket, e.Kept.Rows)
+}
+
+// Compare says which buckets are to be listed: those from which rows may have
+// been deleted since the parent. It returns none when no bucket is. The error
+// is a [*HistoryError], unless the numbers of buckets differ.
+//
+// What is missing from a bucket was updated or deleted, or its key changed. It
+// was all updated if as many rows with the same keys are there as changed ones;
+// what is inserted beside hides that, and only costs a list.
+func Compare(parent Sums, now *Counts) (listed Bitmap, err error) {
+	if len(now.Kept) != len(parent) || len(now.Changed) != len(parent) {
+		return nil, fmt.Errorf("sums of %d buckets cannot be compared with those of %d", len(now.Kept), len(parent))
+	}
+	for i, p := range parent {
+		kept, changed := now.Kept[i], now.Changed[i]
+		missing := p.Rows - kept.Rows
+		switch {
+		case missing < 0, missing == 0 && kept != p:
+			return nil, &HistoryError{Bucket: i, Parent: p, Kept: kept}
+		case missing == 0, changed.Rows == missing && changed.Keys == p.Keys-kept.Keys:
+			continue
+		}
+		if listed == nil {
+			listed = make(Bitmap, (len(parent)+7)/8)
+		}
+		listed[i/8] |= 1 << (i % 8)
+	}
+	return listed, nil
+}
