@@ -40,15 +40,16 @@ type Key struct {
 	Columns []string `json:"columns"` // in the index's order
 	Buckets int      `json:"buckets"` // a power of two
 	Shift   int      `json:"shift,omitempty"`
-	Integer bool     `json:"integer,omitempty"` // by the one column's value, not by the hash
+	Kinds   []string `json:"kinds"` // how each column is hashed
 }
 
-// TableProof is the content of some of a table's buckets.
+// TableProof is the content of some of a table's buckets; a table without a key
+// has one.
 type TableProof struct {
-	First int    `json:"first"` // bucket
-	Last  int    `json:"last"`  // bucket, included
-	Rows  int64  `json:"rows"`
-	Sum   string `json:"sum"` // 16 hexadecimal digits, see FORMAT.md
+	From int    `json:"from"` // the first bucket
+	To   int    `json:"to"`   // the one behind the last
+	Rows int64  `json:"rows"`
+	Sum  string `json:"sum"` // 16 hexadecimal digits, see FORMAT.md
 }
 
 func (t *Table) checkDelta() error {
@@ -99,21 +100,22 @@ func (k *Key) check() error {
 		return errors.New("a key without columns")
 	case k.Buckets < 1 || k.Buckets > MaxBuckets || bits.OnesCount(uint(k.Buckets)) != 1:
 		return fmt.Errorf("%d buckets: want a power of two, at most %d", k.Buckets, MaxBuckets)
-	case k.Shift < 0 || k.Shift > 63 || !k.Integer && k.Shift != 0:
+	case k.Shift < 0 || k.Shift > 63:
 		return fmt.Errorf("buckets by keys shifted by %d", k.Shift)
-	case k.Integer && len(k.Columns) > 1:
-		return fmt.Errorf("buckets by the value of %d columns", len(k.Columns))
+	case len(k.Kinds) != len(k.Columns):
+		return fmt.Errorf("%d columns are hashed in %d ways", len(k.Columns), len(k.Kinds))
 	}
 	return nil
 }
 
 func (t *Table) checkProof() error {
-	p := t.Proof
+	p, buckets := t.Proof, 1
+	if t.Key != nil {
+		buckets = t.Key.Buckets
+	}
 	switch {
-	case t.Key == nil:
-		return errors.New("a proof of buckets without a key")
-	case p.First < 0 || p.Last < p.First || p.Last >= t.Key.Buckets:
-		return fmt.Errorf("a proof of buckets %d to %d, there are %d", p.First, p.Last, t.Key.Buckets)
+	case p.From < 0 || p.To <= p.From || p.To > buckets:
+		return fmt.Errorf("a proof of buckets %d to %d, there are %d", p.From, p.To, buckets)
 	case p.Rows < 0 || p.Rows > t.Rows:
 		return fmt.Errorf("a proof of %d rows, there are %d", p.Rows, t.Rows)
 	case !isSum(p.Sum):
