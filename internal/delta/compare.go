@@ -28,24 +28,36 @@ func (e *HistoryError) Error() string {
 		e.Bucket, e.Kept.Rows)
 }
 
+// CheckHistory refuses rows that did not change since the parent, and yet were
+// not there: the error is a [*HistoryError].
+func CheckHistory(parent Sums, now *Counts) error {
+	if len(now.Kept) != len(parent) || len(now.Changed) != len(parent) {
+		return fmt.Errorf("sums of %d buckets cannot be compared with those of %d", len(now.Kept), len(parent))
+	}
+	for i, p := range parent {
+		if kept := now.Kept[i]; kept.Rows > p.Rows || kept.Rows == p.Rows && kept != p {
+			return &HistoryError{Bucket: i, Parent: p, Kept: kept}
+		}
+	}
+	return nil
+}
+
 // Compare says which buckets are to be listed: those from which rows may have
-// been deleted since the parent. It returns none when no bucket is. The error
-// is a [*HistoryError], unless the numbers of buckets differ.
+// been deleted since the parent. It returns none when no bucket is. The errors
+// are those of [CheckHistory].
 //
 // What is missing from a bucket was updated or deleted, or its key changed. It
-// was all updated if as many rows with the same keys are there as changed ones;
-// what is inserted beside hides that, and only costs a list.
+// was all updated if as many changed rows are there as are missing, and with
+// the same keys; rows that were inserted beside hide that, and cost no more
+// than a list.
 func Compare(parent Sums, now *Counts) (listed Bitmap, err error) {
-	if len(now.Kept) != len(parent) || len(now.Changed) != len(parent) {
-		return nil, fmt.Errorf("sums of %d buckets cannot be compared with those of %d", len(now.Kept), len(parent))
+	if err := CheckHistory(parent, now); err != nil {
+		return nil, err
 	}
 	for i, p := range parent {
 		kept, changed := now.Kept[i], now.Changed[i]
 		missing := p.Rows - kept.Rows
-		switch {
-		case missing < 0, missing == 0 && kept != p:
-			return nil, &HistoryError{Bucket: i, Parent: p, Kept: kept}
-		case missing == 0, changed.Rows == missing && changed.Keys == p.Keys-kept.Keys:
+		if missing == 0 || changed.Rows == missing && changed.Keys == p.Keys-kept.Keys {
 			continue
 		}
 		if listed == nil {
