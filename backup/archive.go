@@ -130,6 +130,9 @@ func (t *tableDump) contents() manifest.Table {
 	for _, r := range t.ranges {
 		m.Objects = append(m.Objects, r.object)
 	}
+	if t.change != nil {
+		t.describeChange(&m)
+	}
 	if t.RootName != "" {
 		m.Root = &manifest.TableName{Schema: t.RootSchema, Name: t.RootName}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/assist-move-assist/pgcofre/backup/manifest"
+	"github.com/assist-move-assist/pgcofre/backup/toc"
 	"github.com/assist-move-assist/pgcofre/internal/pgschema"
 	"github.com/assist-move-assist/pgcofre/internal/pgsession"
 )
@@ -77,6 +78,10 @@ type Dumper struct {
 	// value never gives way.
 	MaxBlocking time.Duration
 
+	// NoState leaves out what incrementals need to build on the set, which takes
+	// one more pass over the tables' rows on the server.
+	NoState bool
+
 	// Deferrable takes a snapshot that no serialization anomaly can show in
 	// (SERIALIZABLE, READ ONLY, DEFERRABLE); it may have to wait for one.
 	Deferrable bool
@@ -106,7 +111,10 @@ func (d *Dumper) SourceName() string {
 }
 
 // Backup writes a full set of the database.
-func (d *Dumper) Backup(ctx context.Context, w *Writer) error {
+func (d *Dumper) Backup(ctx context.Context, w *Writer) error { return d.backup(ctx, w, nil) }
+
+// backup writes a set, an incremental one where there is something to build on.
+func (d *Dumper) backup(ctx context.Context, w *Writer, l *lineage) error {
 	if err := d.validate(); err != nil {
 		return err
 	}
@@ -126,10 +134,7 @@ func (d *Dumper) Backup(ctx context.Context, w *Writer) error {
 		return err
 	}
 	defer s.Close()
-	if err := w.Begin(manifest.Full); err != nil {
-		return err
-	}
-	run := &dump{Dumper: d, w: w, s: s, info: s.Info()}
+	run := &dump{Dumper: d, w: w, s: s, info: s.Info(), lineage: l}
 	err = run.all(s.Context())
 	if cause := context.Cause(s.Context()); err != nil && cause != nil {
 		err = cause // what ended the session, not what that broke
@@ -183,6 +188,11 @@ type dump struct {
 	info   pgsession.Info
 	schema *pgschema.Schema
 
+	lineage   *lineage           // nil: a full backup was asked for
+	parent    *manifest.Manifest // nil: it is one
+	promoted  *promotion         // why it is one, where an incremental was asked for
+	uncounted error              // why no incremental can build on it
+
 	tables  []*tableDump
 	blobs   []*blobDump
 	exports []*exportDump
@@ -195,6 +205,15 @@ func (d *dump) all(ctx context.Context) error {
 		return err
 	})
 	if err != nil {
+		return err
+	}
+	for _, t := range d.schema.Tables {
+		d.tables = append(d.tables, &tableDump{TableData: t, count: -1})
+	}
+	if err := d.decide(ctx); err != nil {
+		return err
+	}
+	if err := d.begin(); err != nil {
 		return err
 	}
 	d.w.Describe(d.description())
@@ -210,6 +229,9 @@ func (d *dump) all(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := d.putState(ctx); err != nil {
+		return err
+	}
 	if err := d.putSchema(ctx); err != nil {
 		return err
 	}
@@ -218,6 +240,17 @@ func (d *dump) all(ctx context.Context) error {
 		return err
 	}
 	return d.s.Alive(ctx)
+}
+
+// begin names the set.
+func (d *dump) begin() error {
+	if d.parent != nil {
+		return d.w.Begin(manifest.Incremental, d.parent)
+	}
+	if d.promoted != nil {
+		d.w.opts.Logger.Info("a full backup is taken", "source", d.w.source, "reason", d.promoted.reason)
+	}
+	return d.w.Begin(manifest.Full)
 }
 
 func (d *dump) description() Description {
@@ -230,6 +263,12 @@ func (d *dump) description() Description {
 			LSN: d.info.LSN, Snapshot: d.info.Snapshot,
 		},
 	}
+	if d.promoted != nil && !d.promoted.planned {
+		desc.Warnings = append(desc.Warnings, "this is a full backup, as an incremental was not possible: "+d.promoted.reason)
+	}
+	if d.uncounted != nil {
+		desc.Warnings = append(desc.Warnings, fmt.Sprintf("no incremental can build on this backup: %v", d.uncounted))
+	}
 	for _, x := range d.schema.Excluded {
 		if x.UserData {
 			desc.Scope = manifest.Part
@@ -240,6 +279,38 @@ func (d *dump) description() Description {
 		desc.Suspect = []string{"the database is half restored: " + u.String()}
 	}
 	return desc
+}
+
+// putState stores what the next incremental needs.
+func (d *dump) putState(ctx context.Context) error {
+	if !d.recording() || d.uncounted != nil {
+		return nil
+	}
+	selection, err := d.selectionHash()
+	if err != nil {
+		return err
+	}
+	s := &state{Format: stateFormat, Selection: selection}
+	for _, t := range d.tables {
+		if t.tally != nil {
+			table, err := t.state(d.parent)
+			if err != nil {
+				return err
+			}
+			s.Tables = append(s.Tables, table)
+		}
+	}
+	_, err = d.w.Put(ctx, stateName, s.write)
+	return err
+}
+
+// archiveName is where the archive is stored: that of an incremental not where
+// pg_restore would look for it, and take changes for everything.
+func (d *dump) archiveName() string {
+	if d.parent != nil {
+		return manifest.ArchiveName
+	}
+	return toc.FileName
 }
 
 // putSchema stores what describes the data: the archive's table of contents,
@@ -262,7 +333,7 @@ func (d *dump) putSchema(ctx context.Context) error {
 		{"globals.sql", func(w io.Writer) error { _, err := io.WriteString(w, globals); return err }},
 		{"schema.sql", func(w io.Writer) error { return d.writeSchemaSQL(w, archive) }},
 		{"contents.json", func(w io.Writer) error { return d.writeContents(w) }},
-		{"toc.dat", func(w io.Writer) error { _, err := archive.WriteTo(w); return err }},
+		{d.archiveName(), func(w io.Writer) error { _, err := archive.WriteTo(w); return err }},
 	} {
 		if _, err := d.w.Put(ctx, o.name, o.write); err != nil {
 			return err

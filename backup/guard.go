@@ -27,6 +27,9 @@ func (e *SuspectError) Error() string {
 // Sizes are raw, so that a change of compression does not alarm.
 func suspicions(m *manifest.Manifest, history *manifest.Inventory, o *resolved) []string {
 	var why []string
+	if m.Kind == manifest.Incremental { // as large as what changed
+		return nil
+	}
 	size := m.RawSize()
 	if size < o.MinSize {
 		why = append(why, fmt.Sprintf("%d bytes before compression, less than the floor of %d", size, o.MinSize))

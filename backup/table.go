@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/assist-move-assist/pgcofre/internal/codec"
+	"github.com/assist-move-assist/pgcofre/internal/delta"
 	"github.com/assist-move-assist/pgcofre/internal/pgschema"
 	"github.com/assist-move-assist/pgcofre/internal/pgsession"
 )
@@ -25,16 +26,17 @@ const (
 type tableDump struct {
 	*pgschema.TableData
 	ranges []*pageRange
-	count  int64 // rows by count(*), of a table that was cut; else -1
+	count  int64   // rows by count(*), of a table that was cut; else -1
+	tally  *tally  // nil: its rows are not counted by keys
+	change *change // nil: all rows are stored
 }
 
-// pageRange is one object of a table: the whole of it, or some of its pages.
+// pageRange is one object of a table: the whole of it, or of some of its pages.
 type pageRange struct {
-	file     string
-	from, to int64 // pages, to excluded; to is -1 for the open end
-	cut      bool  // false: the whole table
-	object   string
-	digest   codec.Digest
+	file   string
+	sql    string // its COPY
+	object string
+	digest codec.Digest
 }
 
 // plan makes the tasks of everything that is copied: exports first, lest a
@@ -43,25 +45,34 @@ type pageRange struct {
 func (d *dump) plan() []*task {
 	size := d.rangeSize()
 	var tasks []*task
-	for _, td := range d.schema.Tables {
-		t := &tableDump{TableData: td, count: -1}
-		t.cut(d.schema, d.info.Version, size, d.OneObject)
-		d.tables = append(d.tables, t)
-		for _, r := range t.ranges {
+	for _, t := range d.tables {
+		if t.change == nil {
+			t.cut(d.schema, d.info.Version, size, d.OneObject)
+		}
+		for _, r := range t.objects() {
 			tasks = append(tasks, &task{
-				weight: t.Bytes / int64(len(t.ranges)),
+				weight: t.Bytes / int64(len(t.objects())),
 				run:    func(ctx context.Context, c *connection, k *task) error { return d.copyRange(ctx, c, k, t, r) },
 			})
 		}
-		if len(t.ranges) > 1 {
+		if t.tally == nil && len(t.ranges) > 1 {
 			tasks = append(tasks, &task{run: func(ctx context.Context, c *connection, _ *task) error {
 				return d.countRows(ctx, c, t)
 			}})
 		}
 	}
+	tasks = append(tasks, d.countTasks(delta.Since{})...)
 	tasks = append(tasks, d.planBlobs()...)
 	slices.SortStableFunc(tasks, func(a, b *task) int { return cmp.Compare(b.weight, a.weight) })
 	return append(d.planExports(), tasks...)
+}
+
+// objects are all that is copied of the table.
+func (t *tableDump) objects() []*pageRange {
+	if t.change != nil && t.change.kept != nil {
+		return append(slices.Clip(t.ranges), t.change.kept)
+	}
+	return t.ranges
 }
 
 func (d *dump) rangeSize() int64 {
@@ -80,23 +91,26 @@ func (d *dump) rangeSize() int64 {
 func (t *tableDump) cut(s *pgschema.Schema, version int, size int64, one bool) {
 	n := min((t.Bytes+size/2)/size, t.Pages)
 	if one || !t.Heap || t.Filter != "" || version < 140000 || n < 2 {
-		t.ranges = []*pageRange{{file: t.Entry.File.String(), to: -1}}
+		t.ranges = []*pageRange{{file: t.Entry.File.String(), sql: t.copySQL("")}}
 		return
 	}
 	for i, entry := range s.Split(t.TableData, int(n)) {
-		r := &pageRange{file: entry.File.String(), cut: true, from: t.Pages * int64(i) / n, to: t.Pages * int64(i+1) / n}
-		t.ranges = append(t.ranges, r)
+		pages := fmt.Sprintf("ctid >= '(%d,0)'", t.Pages*int64(i)/n)
+		if int64(i) < n-1 {
+			pages += fmt.Sprintf(" AND ctid < '(%d,0)'", t.Pages*int64(i+1)/n)
+		}
+		t.ranges = append(t.ranges, &pageRange{file: entry.File.String(), sql: t.copySQL(pages)})
 	}
-	t.ranges[n-1].to = -1
 }
 
 func (t *tableDump) relation() pgsession.Relation {
 	return pgsession.Relation{OID: t.OID, Schema: t.Schema, Name: t.Name}
 }
 
-// copySQL is the COPY of one range. FROM ONLY, because a query, unlike the
-// plain form, would read the table's inheritance children as well.
-func (t *tableDump) copySQL(r *pageRange) string {
+// copySQL is the COPY of all rows, or of those in some pages. FROM ONLY, because
+// a query, unlike the plain form, would read the table's inheritance children as
+// well.
+func (t *tableDump) copySQL(pages string) string {
 	table := pgsession.QuoteIdent(t.Schema, t.Name)
 	cols := make([]string, len(t.Columns))
 	for i, c := range t.Columns {
@@ -106,19 +120,15 @@ func (t *tableDump) copySQL(r *pageRange) string {
 	switch {
 	case t.Filter != "":
 		return fmt.Sprintf("COPY (SELECT %s FROM ONLY %s %s) TO STDOUT", list, table, t.Filter)
-	case !r.cut && list == "":
+	case pages != "":
+		return fmt.Sprintf("COPY (SELECT %s FROM ONLY %s WHERE %s) TO STDOUT", list, table, pages)
+	case list == "":
 		return fmt.Sprintf("COPY %s TO STDOUT", table)
-	case !r.cut:
-		return fmt.Sprintf("COPY %s (%s) TO STDOUT", table, list)
-	case r.to < 0:
-		return fmt.Sprintf("COPY (SELECT %s FROM ONLY %s WHERE ctid >= '(%d,0)') TO STDOUT", list, table, r.from)
-	default:
-		return fmt.Sprintf("COPY (SELECT %s FROM ONLY %s WHERE ctid >= '(%d,0)' AND ctid < '(%d,0)') TO STDOUT", list, table, r.from, r.to)
 	}
+	return fmt.Sprintf("COPY %s (%s) TO STDOUT", table, list)
 }
 
 func (d *dump) copyRange(ctx context.Context, c *connection, k *task, t *tableDump, r *pageRange) error {
-	sql := t.copySQL(r)
 	obj, err := d.w.put(ctx, r.file, c.release, func(out io.Writer) error {
 		d.w.progress.start(k)
 		conn, err := c.locked(ctx, t.relation())
@@ -128,7 +138,7 @@ func (d *dump) copyRange(ctx context.Context, c *connection, k *task, t *tableDu
 		r.digest = codec.Digest{}
 		counted := &countingWriter{w: out, meter: d.w.progress, task: k}
 		rows := codec.NewRowWriter(counted, &r.digest)
-		tag, err := conn.PgConn().CopyTo(ctx, rows, sql)
+		tag, err := conn.PgConn().CopyTo(ctx, rows, r.sql)
 		if err == nil && tag.RowsAffected() != r.digest.Rows {
 			err = fmt.Errorf("the server sent %d rows and says %d", r.digest.Rows, tag.RowsAffected())
 		}
@@ -195,10 +205,23 @@ func (t *tableDump) digest() codec.Digest {
 
 func (d *dump) checkCounts() error {
 	for _, t := range d.tables {
-		if got := t.digest().Rows; t.count >= 0 && got != t.count {
-			return fmt.Errorf("table %s: its %d page ranges hold %d rows, but the table has %d in the same snapshot",
-				pgsession.QuoteIdent(t.Schema, t.Name), len(t.ranges), got, t.count)
+		if err := t.check(); err != nil {
+			return fmt.Errorf("table %s: %w", pgsession.QuoteIdent(t.Schema, t.Name), err)
 		}
+	}
+	return nil
+}
+
+func (t *tableDump) check() error {
+	if t.change != nil {
+		return t.checkChange()
+	}
+	want := t.count
+	if t.tally != nil {
+		want = t.tally.rows()
+	}
+	if got := t.digest().Rows; want >= 0 && got != want {
+		return fmt.Errorf("its %d objects hold %d rows, but the table has %d in the same snapshot", len(t.ranges), got, want)
 	}
 	return nil
 }

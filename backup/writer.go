@@ -40,7 +40,7 @@ type Writer struct {
 // Description is what a source knows of the set that it writes.
 type Description struct {
 	Database *manifest.Database // nil for what is no database
-	DataTime time.Time          // the moment that the data is of; that of Begin by default
+	DataTime time.Time          // the moment that the data is of; that of Run's start by default
 	Scope    manifest.Scope     // manifest.Whole by default
 	Suspect  []string           // reasons why nobody should rely on the set; none by default
 	Warnings []string           // for the log; nothing that names data is stored
@@ -62,7 +62,7 @@ func (w *Writer) Begin(kind manifest.Kind, parents ...*manifest.Manifest) error 
 	if w.begun {
 		return errors.New("backup: Writer.Begin called twice")
 	}
-	start := w.opts.Now().UTC()
+	start := w.runRecord.Start.UTC()
 	w.begun = true
 	w.touched = map[string]bool{}
 	w.set = manifest.Manifest{

@@ -51,11 +51,11 @@ func (s *Session) durable(ctx context.Context) (done bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("asking how much of the WAL is durable: %w", err)
 	}
-	have, err := parseLSN(flushed)
+	have, err := ParseLSN(flushed)
 	if err != nil {
 		return false, err
 	}
-	want, err := parseLSN(s.info.LSN)
+	want, err := ParseLSN(s.info.LSN)
 	return err == nil && have >= endOfRecord(want, page, segment), err
 }
 
@@ -85,7 +85,8 @@ func endOfRecord(insert, page, segment uint64) uint64 {
 	return insert
 }
 
-func parseLSN(s string) (uint64, error) {
+// ParseLSN reads a position in the log as the server writes it, as in "1F/2A".
+func ParseLSN(s string) (uint64, error) {
 	hi, lo, ok := strings.Cut(s, "/")
 	h, herr := strconv.ParseUint(hi, 16, 32)
 	l, lerr := strconv.ParseUint(lo, 16, 32)

@@ -26,11 +26,11 @@ func TestEndOfRecord(t *testing.T) {
 }
 
 func TestParseLSN(t *testing.T) {
-	if lsn, err := parseLSN("1F/2A"); err != nil || lsn != 0x1F_0000002A {
+	if lsn, err := ParseLSN("1F/2A"); err != nil || lsn != 0x1F_0000002A {
 		t.Errorf("%X, %v", lsn, err)
 	}
 	for _, s := range []string{"", "1", "/", "1/", "G/0", "100000000/0", "0/100000000"} {
-		if _, err := parseLSN(s); err == nil {
+		if _, err := ParseLSN(s); err == nil {
 			t.Errorf("%q is accepted", s)
 		}
 	}
