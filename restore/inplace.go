@@ -56,7 +56,7 @@ func (a *apply) inPlace(ctx context.Context, admin *pgx.Conn) error {
 	if _, err := conn.Exec(ctx, "BEGIN; SET LOCAL lock_timeout = "+pgsession.QuoteLiteral(a.opts.lockTimeout())); err != nil {
 		return err
 	}
-	err = locked(ctx, conn, func() error { return w.lockTables(ctx, a.survey, "EXCLUSIVE") }, func() error { return nil })
+	err = locked(ctx, conn, a.note, func() error { return w.lockTables(ctx, a.survey, "EXCLUSIVE") })
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (a *apply) inPlace(ctx context.Context, admin *pgx.Conn) error {
 	a.survey = now
 	a.meter.phase("safety backup")
 	if a.safety, err = a.restorer.takeSafety(ctx, a.set.Manifest, now.undo(), now.chooseSafety); err != nil {
-		return err
+		return fmt.Errorf("nothing was changed: %w", err)
 	}
 	if err := pgsession.TakeLock(ctx, admin, pgsession.BackupLock); err != nil {
 		return err
@@ -98,7 +98,7 @@ func (a *apply) sameAsPlanned(ctx context.Context, conn *pgx.Conn, planned *surv
 
 // replaceSchema drops, creates and marks, within the transaction.
 func (w *worker) replaceSchema(ctx context.Context) error {
-	err := locked(ctx, w.conn, func() error { return w.lockTables(ctx, w.survey, "ACCESS EXCLUSIVE") }, func() error { return w.endBlocked(ctx) })
+	err := locked(ctx, w.conn, w.note, func() error { return w.lockTables(ctx, w.survey, "ACCESS EXCLUSIVE") })
 	if err != nil {
 		return err
 	}
@@ -139,9 +139,10 @@ func (w *worker) lockTables(ctx context.Context, s *survey, mode string) error {
 	return nil
 }
 
-// locked runs what locks tables, again where that meets a deadlock: what it has
-// locked by then is given up, and meanwhile says what else is done about it.
-func locked(ctx context.Context, conn *pgx.Conn, lock, meanwhile func() error) error {
+// locked runs what locks tables, again where that meets a deadlock: then what it
+// has locked is given up, and those are ended who will never let it be. note is
+// told of each.
+func locked(ctx context.Context, conn *pgx.Conn, note func(string), lock func() error) error {
 	if _, err := conn.Exec(ctx, "SAVEPOINT locks"); err != nil {
 		return err
 	}
@@ -153,7 +154,7 @@ func locked(ctx context.Context, conn *pgx.Conn, lock, meanwhile func() error) e
 		if _, err := conn.Exec(ctx, "ROLLBACK TO locks"); err != nil {
 			return err
 		}
-		if err := meanwhile(); err != nil {
+		if err := endBlocked(ctx, conn, note); err != nil {
 			return err
 		}
 	}
@@ -163,9 +164,9 @@ func locked(ctx context.Context, conn *pgx.Conn, lock, meanwhile func() error) e
 // now wait to write to it: they wait for the lock that this transaction has
 // kept since before the safety backup, and it waits for theirs. One of the two
 // must go, as in any deadlock.
-func (w *worker) endBlocked(ctx context.Context) error {
-	rows, err := w.conn.Query(ctx, `
-		SELECT pg_catalog.format('pid %s, user %s', pid, usename), pg_catalog.pg_cancel_backend(pid)
+func endBlocked(ctx context.Context, conn *pgx.Conn, note func(string)) error {
+	rows, err := conn.Query(ctx, `
+		SELECT pg_catalog.format('cancelled, as it waited to write to a table that is replaced, after reading one: pid %s, user %s', pid, usename), pg_catalog.pg_cancel_backend(pid)
 		FROM pg_catalog.pg_stat_activity a
 		WHERE pg_catalog.pg_backend_pid() = ANY (pg_catalog.pg_blocking_pids(pid))
 		  AND EXISTS (SELECT FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_locks m ON m.locktype = 'relation' AND m.database = l.database AND m.relation = l.relation
@@ -173,20 +174,21 @@ func (w *worker) endBlocked(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var who string
+	var text string
 	var ended bool
-	_, err = pgx.ForEachRow(rows, []any{&who, &ended}, func() error {
-		note := "cancelled, as it waited to write to a table that is replaced, after reading it: " + who
-		if !slices.Contains(w.notes, note) {
-			w.log.Warn(note)
-			w.notes = append(w.notes, note)
-		}
-		return nil
-	})
+	_, err = pgx.ForEachRow(rows, []any{&text, &ended}, func() error { note(text); return nil })
 	if err != nil {
 		return fmt.Errorf("cancelling those who wait to write to what is replaced, after reading it (end them, or allow the role pg_signal_backend): %w", err)
 	}
 	return nil
+}
+
+// note is something for the log and the result.
+func (a *apply) note(text string) {
+	a.log.Warn(text)
+	if !slices.Contains(a.notes, text) {
+		a.notes = append(a.notes, text)
+	}
 }
 
 // waiting says what a lock that was not got, or had no room, takes.

@@ -90,7 +90,7 @@ func (r *Restorer) takeSafety(ctx context.Context, set *manifest.Manifest, u *un
 		id = res.ID
 	}
 	if err != nil {
-		return id, fmt.Errorf("taking the safety backup, nothing was changed: %w", err)
+		return id, fmt.Errorf("taking the safety backup: %w", err)
 	}
 	r.logger().Info("safety backup taken", "set", id, "database", r.Target.Database)
 	return id, nil

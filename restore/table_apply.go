@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -12,18 +11,10 @@ import (
 
 	"github.com/assist-move-assist/pgcofre/backup"
 	"github.com/assist-move-assist/pgcofre/backup/toc"
-	"github.com/assist-move-assist/pgcofre/internal/codec"
 	"github.com/assist-move-assist/pgcofre/internal/pgsession"
 )
 
-// safetyAttempts is how often a safety backup is taken anew because rows were
-// written between it and the locks.
-const safetyAttempts = 3
-
-var (
-	errNoTableConfirm = errors.New("restore: the restore overwrites tables, and TableOptions.Confirm is nil: nobody confirms it")
-	errWritten        = errors.New("rows of the tables were written after the safety backup")
-)
+var errNoTableConfirm = errors.New("restore: the restore overwrites tables, and TableOptions.Confirm is nil: nobody confirms it")
 
 // tableApply is one run of a TablePlan.
 type tableApply struct {
@@ -36,15 +27,16 @@ type tableApply struct {
 
 // Apply restores the tables as the plan says.
 //
-// It asks TableOptions.Confirm, downloads the rows that are to be merged into
-// temporary tables, so that every object's checksum is known to be right, and
-// takes a safety backup of exactly these tables. It then locks them (ACCESS
-// EXCLUSIVE), and those that refer to them, makes sure that they are what was
-// planned and saved, and does all else in one transaction, so that an error or
-// the end of the process leaves what was there. Before the commit every table's
-// digest is compared with the backup's, and the definitions are held against
-// what they were or should be. If rows are written between the safety backup and
-// the locks, the backup is taken anew, three times at most.
+// It asks TableOptions.Confirm and downloads the rows that are to be merged into
+// temporary tables, so that every object's checksum is known to be right. All
+// else is one transaction, so that an error or the end of the process leaves
+// what was there: it keeps writers away from the tables, and from those that
+// refer to them (EXCLUSIVE), makes sure that they are what was planned, and takes
+// a safety backup of exactly these tables; then it keeps everyone away (ACCESS
+// EXCLUSIVE). A transaction that has read one of them by then, and waits to write
+// to it, has its statement cancelled, as it would deadlock, and is in
+// TableResult.Notes. Before the commit every table's digest is compared with the
+// backup's, and the definitions are held against what they were or should be.
 //
 // No trigger of the user's and no rule fires, and nothing cascades along foreign
 // keys: those that refer to the tables are taken away, added again and checked
@@ -85,9 +77,9 @@ func (p *TablePlan) Apply(ctx context.Context) (*TableResult, error) {
 	a := &tableApply{TablePlan: p, conn: conn, meter: newMeter(p.restorer.Progress, p.rawBytes()),
 		result: &TableResult{Set: p.Set, Database: p.Database, Notes: slices.Clone(p.Notes)}}
 	if err := a.stage(ctx); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("restore: nothing was changed: %w", err)
 	}
-	err = a.attempts(ctx)
+	err = a.transact(ctx)
 	a.meter.finish()
 	a.result.Took = a.meter.elapsed()
 	if err != nil && a.result.Safety == "" {
@@ -109,37 +101,16 @@ func (p *TablePlan) rawBytes() (n int64) {
 	return n
 }
 
-// attempts saves and changes, anew where the tables were written in between.
-func (a *tableApply) attempts(ctx context.Context) error {
-	for n := 1; ; n++ {
-		err := a.attempt(ctx)
-		if err == nil || !errors.Is(err, errWritten) {
-			return err
-		}
-		if n == safetyAttempts {
-			return fmt.Errorf("restore: nothing was changed: %w, each of %d times; stop those who write them", err, n)
-		}
-		a.restorer.logger().Info("tables were written after their safety backup; taking it anew", "safety", a.result.Safety)
-	}
-}
-
-func (a *tableApply) attempt(ctx context.Context) error {
-	before, err := a.versions(ctx)
-	if err != nil {
-		return err
-	}
-	if err := a.save(ctx); err != nil {
-		return err
-	}
-	a.meter.phase("locking")
+// transact changes all or nothing.
+func (a *tableApply) transact(ctx context.Context) error {
 	if _, err := a.conn.Exec(ctx, "BEGIN; SET LOCAL lock_timeout = "+pgsession.QuoteLiteral(a.lockTimeout())); err != nil {
 		return err
 	}
-	if err := a.within(ctx, before); err != nil {
+	if err := a.within(ctx); err != nil {
 		if _, rerr := a.conn.Exec(context.WithoutCancel(ctx), "ROLLBACK"); rerr != nil {
 			a.conn.Close(context.WithoutCancel(ctx)) // which rolls back as well
 		}
-		return err
+		return fmt.Errorf("restore: nothing was changed: %w", err)
 	}
 	if _, err := a.conn.Exec(ctx, "COMMIT"); err != nil {
 		return fmt.Errorf("restore: committing, which has either changed all tables or none: %w", err)
@@ -148,42 +119,34 @@ func (a *tableApply) attempt(ctx context.Context) error {
 }
 
 // within is what is done in the transaction.
-func (a *tableApply) within(ctx context.Context, before codec.Digest) error {
-	if err := a.lock(ctx); err != nil {
+func (a *tableApply) within(ctx context.Context) error {
+	a.meter.phase("locking")
+	if err := a.lock(ctx, "EXCLUSIVE"); err != nil {
 		return err
 	}
-	after, err := a.versions(ctx)
-	if err != nil {
+	if err := a.sameAsPlanned(ctx); err != nil {
 		return err
 	}
-	if !after.Equal(before) {
-		return errWritten
-	}
-	now, err := a.readLive(ctx, a.conn)
-	if err != nil {
+	if err := a.save(ctx); err != nil {
 		return err
 	}
-	if now.print != a.live.print {
-		return errChanged
+	a.meter.phase("locking")
+	if err := a.lock(ctx, "ACCESS EXCLUSIVE"); err != nil {
+		return err
+	}
+	if err := a.sameAsPlanned(ctx); err != nil {
+		return err
 	}
 	return a.change(ctx)
 }
 
-// versions is a digest of which row versions the tables have: every write makes
-// a new one.
-func (a *tableApply) versions(ctx context.Context) (d codec.Digest, err error) {
-	for _, u := range a.units {
-		for _, t := range u.tables {
-			if t.Kind != "r" {
-				continue
-			}
-			sql := "COPY (SELECT tableoid, ctid, xmin FROM ONLY " + quoteTable(t.name()) + ") TO STDOUT"
-			if _, err := a.conn.PgConn().CopyTo(ctx, codec.NewRowWriter(io.Discard, &d), sql); err != nil {
-				return d, fmt.Errorf("reading table %s: %w", quoteTable(t.name()), err)
-			}
-		}
+// sameAsPlanned refuses what was not planned.
+func (a *tableApply) sameAsPlanned(ctx context.Context) error {
+	now, err := a.readLive(ctx, a.conn)
+	if err == nil && now.print != a.live.print {
+		err = errChanged
 	}
-	return d, nil
+	return err
 }
 
 // save takes the safety backup, of all that the database has of the tables.
@@ -214,10 +177,8 @@ func (a *tableApply) save(ctx context.Context) error {
 	return err
 }
 
-// lock keeps everyone else away from the tables, and from those whose
-// constraints are taken away. Whoever has locked one of them and waits for
-// another makes for a deadlock: then all are given up, and locked again.
-func (a *tableApply) lock(ctx context.Context) error {
+// lock locks the tables, and those whose constraints are taken away.
+func (a *tableApply) lock(ctx context.Context, mode string) error {
 	var names []string
 	for _, u := range a.units {
 		for _, t := range u.tables {
@@ -230,17 +191,24 @@ func (a *tableApply) lock(ctx context.Context) error {
 		names = append(names, k.table())
 	}
 	slices.Sort(names)
-	return locked(ctx, a.conn, func() error {
-		for batch := range slices.Chunk(slices.Compact(names), 400) {
-			_, err := a.conn.Exec(ctx, "LOCK TABLE "+strings.Join(batch, ", ")+" IN ACCESS EXCLUSIVE MODE")
-			if sqlState(err) == lockNotAvailable {
-				return fmt.Errorf("restore: nothing was changed: waiting for those who use %s: end them, or allow a longer lock timeout: %w", strings.Join(batch, ", "), err)
+	names = slices.Compact(names)
+	note := func(note string) {
+		a.restorer.logger().Warn(note)
+		if !slices.Contains(a.result.Notes, note) {
+			a.result.Notes = append(a.result.Notes, note)
+		}
+	}
+	return locked(ctx, a.conn, note, func() error {
+		for batch := range slices.Chunk(names, 400) {
+			_, err := a.conn.Exec(ctx, "LOCK TABLE "+strings.Join(batch, ", ")+" IN "+mode+" MODE")
+			if state := sqlState(err); state == lockNotAvailable || state == deadlock {
+				return fmt.Errorf("waiting for those who use %s: end them, or allow a longer lock timeout: %w", strings.Join(batch, ", "), err)
 			} else if err != nil {
-				return fmt.Errorf("restore: nothing was changed: locking the tables: %w", err)
+				return fmt.Errorf("locking the tables: %w", err)
 			}
 		}
 		return nil
-	}, func() error { return nil })
+	})
 }
 
 func (a *tableApply) lockTimeout() string {
@@ -333,7 +301,7 @@ func (a *tableApply) addKey(ctx context.Context, k constraint) error {
 // exec runs a statement of ours. PostgreSQL's detail names rows, where it has one.
 func (a *tableApply) exec(ctx context.Context, what, sql string) error {
 	if _, err := a.conn.Exec(ctx, sql); err != nil {
-		return fmt.Errorf("restore: nothing was changed: %s: %w", what, detailed(err))
+		return fmt.Errorf("%s: %w", what, detailed(err))
 	}
 	return nil
 }

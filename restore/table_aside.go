@@ -128,7 +128,7 @@ func (a *tableApply) setStates(ctx context.Context, tables []int64, want func(fi
 			return nil
 		}
 	}
-	return fmt.Errorf("restore: nothing was changed: triggers and rules did not take the state that they should have")
+	return fmt.Errorf("triggers and rules did not take the state that they should have")
 }
 
 // readFirings lists triggers and rules, those of partitioned tables before those

@@ -221,12 +221,12 @@ func (a *tableApply) merge(ctx context.Context, m *merge) error {
 	}
 	tag, err := a.conn.Exec(ctx, fmt.Sprintf("DELETE FROM %s x USING %s d WHERE x.ctid = d.place AND x.tableoid = d.rel", m.from(), m.diff))
 	if sqlState(err) == invalidColumnReference {
-		return fmt.Errorf("restore: nothing was changed: deleting from table %s, which publications do not allow (take it out of them, or give it a replica identity with the columns that they use): %w", m.Table(), detailed(err))
+		return fmt.Errorf("deleting from table %s, which publications do not allow (take it out of them, or give it a replica identity with the columns that they use): %w", m.Table(), detailed(err))
 	} else if err != nil {
-		return fmt.Errorf("restore: nothing was changed: deleting from table %s: %w", m.Table(), detailed(err))
+		return fmt.Errorf("deleting from table %s: %w", m.Table(), detailed(err))
 	}
 	if want := m.Removed + m.Overwritten; tag.RowsAffected() != want {
-		return fmt.Errorf("restore: nothing was changed: table %s: %d rows were deleted in the place of %d", m.Table(), tag.RowsAffected(), want)
+		return fmt.Errorf("table %s: %d rows were deleted in the place of %d", m.Table(), tag.RowsAffected(), want)
 	}
 	list := ""
 	if len(m.Columns) > 0 {
@@ -235,10 +235,10 @@ func (a *tableApply) merge(ctx context.Context, m *merge) error {
 	tag, err = a.conn.Exec(ctx, fmt.Sprintf("INSERT INTO %s%s OVERRIDING SYSTEM VALUE SELECT %s FROM %s b JOIN %s d ON d.fresh = b.ctid ORDER BY d.fresh",
 		m.Table(), list, columnList("b.", m.Columns), m.staged, m.diff))
 	if err != nil {
-		return fmt.Errorf("restore: nothing was changed: inserting into table %s (where rows are missing that it refers to, restore the other table as well): %w", m.Table(), detailed(err))
+		return fmt.Errorf("inserting into table %s (where rows are missing that it refers to, restore the other table as well): %w", m.Table(), detailed(err))
 	}
 	if want := m.Inserted + m.Overwritten; tag.RowsAffected() != want {
-		return fmt.Errorf("restore: nothing was changed: table %s: %d rows were inserted in the place of %d", m.Table(), tag.RowsAffected(), want)
+		return fmt.Errorf("table %s: %d rows were inserted in the place of %d", m.Table(), tag.RowsAffected(), want)
 	}
 	return nil
 }
@@ -307,7 +307,7 @@ func (s ownedSequence) reset(ctx context.Context, conn *pgx.Conn) error {
 		_, err = conn.Exec(ctx, fmt.Sprintf("SELECT pg_catalog.setval(%s, %d, %t)", pgsession.QuoteLiteral(s.name), s.last, s.called))
 	}
 	if err != nil {
-		return fmt.Errorf("restore: nothing was changed: setting sequence %s: %w", s.name, err)
+		return fmt.Errorf("setting sequence %s: %w", s.name, err)
 	}
 	return nil
 }
@@ -321,7 +321,7 @@ func (a *tableApply) prove(ctx context.Context, constraints string, rebuilt []*t
 				return err
 			}
 			if !d.Equal(g.Want) && !(g.CountOnly && d.Rows == g.Want.Rows) {
-				return fmt.Errorf("restore: nothing was changed: table %s would have %d rows whose digest is not that of the %d rows of the backup", g.Table(), d.Rows, g.Want.Rows)
+				return fmt.Errorf("table %s would have %d rows whose digest is not that of the %d rows of the backup", g.Table(), d.Rows, g.Want.Rows)
 			}
 		}
 	}
@@ -330,7 +330,7 @@ func (a *tableApply) prove(ctx context.Context, constraints string, rebuilt []*t
 		return err
 	}
 	if after != constraints {
-		return fmt.Errorf("restore: nothing was changed: constraints that were added again would not be what they were:\n%s",
+		return fmt.Errorf("constraints that were added again would not be what they were:\n%s",
 			difference(map[string]string{"constraints": constraints}, map[string]string{"constraints": after}))
 	}
 	return a.proveDefinitions(ctx, rebuilt)

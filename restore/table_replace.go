@@ -316,7 +316,7 @@ func (a *tableApply) run(ctx context.Context, session *toc.Session, entries []*t
 		}
 		script := strings.Join(append(session.Prepare(e), statements...), "\n")
 		if _, err := a.conn.PgConn().Exec(ctx, script).ReadAll(); err != nil {
-			return fmt.Errorf("restore: nothing was changed: %w", entryError(e, script, detailed(err)))
+			return fmt.Errorf("%w", entryError(e, script, detailed(err)))
 		}
 	}
 	return nil
@@ -416,7 +416,7 @@ func namesOf(texts map[string]string) map[string]string {
 
 func (a *tableApply) sameDefinitions(what string, want, got map[string]string) error {
 	if d := difference(want, got); d != "" {
-		return fmt.Errorf("restore: nothing was changed: the definitions of %s would not be what they should be:\n%s", what, d)
+		return fmt.Errorf("the definitions of %s would not be what they should be:\n%s", what, d)
 	}
 	return nil
 }

@@ -145,11 +145,7 @@ func (a *apply) noteEventTriggers(names []string, why string) {
 	}
 	note := fmt.Sprintf("event triggers of the target stayed on while restoring, as %s; to keep them out of the next restore, ALTER EVENT TRIGGER ... DISABLE before it: %s",
 		why, strings.Join(names, ", "))
-	if slices.Contains(a.notes, note) {
-		return // of another connection
-	}
-	a.notes = append(a.notes, note)
-	a.log.Warn(note)
+	a.note(note) // once for all connections
 }
 
 // entry runs an entry's statements as this restore's options have them, in one
