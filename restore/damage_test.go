@@ -54,7 +54,10 @@ func TestDamage(t *testing.T) {
 				"longer":      func(b []byte) []byte { return append(b, 0) },
 				"missing":     nil,
 			}
-			if len(opts.Recipients) > 0 {
+			switch {
+			case opts.Compression == "none":
+				damages = map[string]func([]byte) []byte{"flipped bit": damages["flipped bit"]}
+			case len(opts.Recipients) > 0:
 				damages = map[string]func([]byte) []byte{
 					"flipped bit of the header": func(b []byte) []byte { b[60] ^= 1; return b },
 					"truncated":                 damages["truncated"],

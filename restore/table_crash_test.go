@@ -33,8 +33,8 @@ func childTables(folder, target string) {
 const crashing = `
 	CREATE TABLE kept (id serial PRIMARY KEY, v text);
 	CREATE TABLE rebuilt (id serial PRIMARY KEY, v text, kept int REFERENCES kept ON DELETE CASCADE);
-	INSERT INTO kept (v) SELECT repeat('x', 40) FROM generate_series(1, 20000);
-	INSERT INTO rebuilt (v, kept) SELECT 'r', n FROM generate_series(1, 20000) n;
+	INSERT INTO kept (v) SELECT repeat('x', 40) FROM generate_series(1, 4000);
+	INSERT INTO rebuilt (v, kept) SELECT 'r', n FROM generate_series(1, 4000) n;
 	CREATE VIEW seen AS SELECT v FROM rebuilt`
 
 const damageCrashing = `
