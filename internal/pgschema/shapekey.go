@@ -30,10 +30,7 @@ type KeyColumn struct {
 // TableKey is the key that an index of a table is, of whatever server conn
 // leads to. It is an error when the index is not there or is no key.
 func TableKey(ctx context.Context, conn *pgx.Conn, schema, table, index string) (*Key, error) {
-	r, err := newReader(ctx, conn, nil)
-	if err != nil {
-		return nil, err
-	}
+	r := &reader{ctx: ctx, conn: conn}
 	keys, err := r.keys(`x.relname = $3 AND i.indrelid = (
 		SELECT c.oid FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
 		 WHERE s.nspname = $1 AND c.relname = $2)`, schema, table, index)
@@ -43,7 +40,8 @@ func TableKey(ctx context.Context, conn *pgx.Conn, schema, table, index string) 
 	for _, found := range keys {
 		return &found[0].Key, nil
 	}
-	return nil, fmt.Errorf("table %s has no index %s that identifies its rows", pgsession.QuoteIdent(schema, table), pgsession.QuoteIdent(index))
+	return nil, fmt.Errorf("table %s has no index %s that identifies its rows",
+		pgsession.QuoteIdent(schema, table), pgsession.QuoteIdent(index))
 }
 
 // candidate is an index that may serve as a key.
@@ -94,7 +92,8 @@ type indexColumn struct {
 
 // keys reads the indexes that identify rows, by table. An index over a column
 // whose text the role may not ask for is none: COPY needs no leave to call an
-// output function, an expression needs that of the function and its schema.
+// output function, an expression needs that of the function and its schema. Nor
+// is one over a domain over an enum: the enum's functions do not take it.
 func (r *reader) keys(where string, args ...any) (map[uint32][]candidate, error) {
 	rows, err := query[indexColumn](r, "pg_index", `
 		SELECT i.indrelid, i.indexrelid, x.relname, i.indisprimary, i.indnkeyatts, a.attnum, a.attname, a.attlen,

@@ -24,7 +24,7 @@ func (s *shaper) readPartitions() error {
 		  LEFT JOIN pg_inherits i ON i.inhrelid = c.oid AND c.relispartition
 		  LEFT JOIN pg_partitioned_table p ON p.partrelid = c.oid
 		  LEFT JOIN pg_partitioned_table up ON up.partrelid = i.inhparent
-		 WHERE (c.relispartition AND c.relkind <> 'I' AND c.relkind <> 'i') OR c.relkind = 'p'`)
+		 WHERE c.relkind = 'p' OR c.relispartition AND c.relkind IN ('r', 'f')`)
 	s.partitions = make(map[uint32]shapePartition, len(rows))
 	s.children = make(map[uint32][]string)
 	for _, row := range rows {
