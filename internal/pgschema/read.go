@@ -80,7 +80,6 @@ func Read(ctx context.Context, conn *pgx.Conn, opts *Options) (*Schema, error) {
 	}
 	e.resolveDependencies()
 	r.schema.Entries = e.entries
-	r.schema.lastID = r.lastID
 	r.schema.Prerequisites = e.prerequisites()
 	r.schema.Roles = e.roles()
 	return r.schema, nil

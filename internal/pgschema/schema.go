@@ -41,8 +41,6 @@ type Schema struct {
 	Excluded      []Exclusion
 	Prerequisites []Prerequisite
 	Warnings      []string
-
-	lastID int // the highest dump ID
 }
 
 // TableData is one table whose rows are dumped.
@@ -57,8 +55,6 @@ type TableData struct {
 	Bytes                int64    // pg_table_size, for ordering and progress
 	Pages                int64    // relation size in blocks (pg_relation_size / block size)
 	RootSchema, RootName string   // partition root that the rows are loaded through, or ""
-
-	qualified string // schema.name, quoted
 }
 
 // Sequence is one SEQUENCE SET entry; its value is read after the tables.

@@ -35,7 +35,6 @@ func (r *reader) addTableData(t *table) {
 		d.kind = kindTableData
 		d.rows = &TableData{
 			OID: t.oid(), Schema: t.schema(), Name: t.name, RelKind: t.relkind,
-			qualified: r.qualified(t.schema(), t.name),
 		}
 	case relSequence:
 		d.kind = kindSequenceSet
@@ -216,7 +215,7 @@ func (d *tableData) emit(e *emitter) {
 		from := name
 		if d.rows.RootName != "" {
 			from = e.r.qualified(d.rows.RootSchema, d.rows.RootName)
-			opts.defn = viaRoot + oneLine(from)
+			opts.defn = toc.LoadViaPartitionRoot + oneLine(from)
 		}
 		opts.copy = "COPY " + from + " " + t.copyList(e.r) + " FROM stdin;\n"
 		d.rows.Entry = e.object(&d.object, opts)
