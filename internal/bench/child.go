@@ -22,7 +22,7 @@ import (
 
 // Variables that make this program one of its own contestants.
 const (
-	roleVariable    = "PGCOFRE_BENCH_ROLE"    // build, dump, restore or compare
+	roleVariable    = "PGCOFRE_BENCH_ROLE"    // build, dump, dump-alone, incremental, restore or compare
 	profileVariable = "PGCOFRE_BENCH_PROFILE" // folder for profiles
 )
 
@@ -33,7 +33,7 @@ func child(ctx context.Context, role string, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	if dir := os.Getenv(profileVariable); dir != "" && (role == "dump" || role == "restore") {
+	if dir := os.Getenv(profileVariable); dir != "" && role != "build" && role != "compare" {
 		stop, err := startProfile(dir, role)
 		if err != nil {
 			return err
@@ -44,7 +44,14 @@ func child(ctx context.Context, role string, args []string) (err error) {
 	case "build":
 		return buildChild(ctx, cfg, args)
 	case "dump":
-		return dumpChild(ctx, cfg, args[0], args[1])
+		return dumpChild(ctx, cfg, args[0], args[1], func(d backup.Dumper) backup.Source { return &d })
+	case "dump-alone":
+		return dumpChild(ctx, cfg, args[0], args[1], func(d backup.Dumper) backup.Source {
+			d.NoState = true
+			return &d
+		})
+	case "incremental":
+		return dumpChild(ctx, cfg, args[0], args[1], func(d backup.Dumper) backup.Source { return &backup.Incremental{Dumper: d} })
 	case "restore":
 		return restoreChild(ctx, cfg, args[0], args[1])
 	case "compare":
@@ -69,7 +76,7 @@ func buildChild(ctx context.Context, cfg *pgx.ConnConfig, args []string) error {
 	return workload.Build(ctx, conn, s)
 }
 
-func dumpChild(ctx context.Context, cfg *pgx.ConnConfig, where, jobs string) error {
+func dumpChild(ctx context.Context, cfg *pgx.ConnConfig, where, jobs string, source func(backup.Dumper) backup.Source) error {
 	n, err := strconv.Atoi(jobs)
 	if err != nil {
 		return err
@@ -78,7 +85,7 @@ func dumpChild(ctx context.Context, cfg *pgx.ConnConfig, where, jobs string) err
 	if err != nil {
 		return err
 	}
-	_, err = backup.Run(ctx, sink, &backup.Dumper{Config: cfg, Jobs: n}, nil)
+	_, err = backup.Run(ctx, sink, source(backup.Dumper{Config: cfg, Jobs: n}), nil)
 	return err
 }
 

@@ -25,6 +25,7 @@ type options struct {
 	jobs    int
 	profile string
 	only    string
+	chain   bool
 	sinks   []string // URLs
 }
 
@@ -56,6 +57,7 @@ func parse(args []string) (*options, error) {
 	f.StringVar(&o.db, "db", "", "`URL` of a database to measure, instead of a private server; it is filled if it has no tables, and else only read. Restores go to new databases beside it, which are dropped")
 	f.IntVar(&o.runs, "n", 3, "runs of each contestant; the median is printed")
 	f.IntVar(&o.jobs, "jobs", max(2, runtime.NumCPU()), "jobs of each contestant that can have several")
+	f.BoolVar(&o.chain, "chain", false, "measure incremental backups beside a full one, instead of dumps and restores; the database is changed")
 	f.StringVar(&o.profile, "profile", "", "`folder` for CPU and heap profiles of our dump and restore")
 	f.StringVar(&o.only, "only", "", "run only contestants whose name contains this `text`, and those that others need")
 	f.Func("sink", "`URL` of a store (s3, gs, azblob) to which our dump also goes straight, and from which our restore takes it, below a prefix that is emptied afterwards; repeatable. Credentials come from the environment", func(v string) error {
@@ -73,6 +75,8 @@ func parse(args []string) (*options, error) {
 		return nil, fmt.Errorf("unknown argument %q", f.Arg(0))
 	case o.runs < 1 || o.jobs < 1:
 		return nil, fmt.Errorf("-n and -jobs must be at least 1")
+	case o.chain && (len(o.sinks) > 0 || o.only != ""):
+		return nil, errors.New("-chain goes with neither -sink nor -only")
 	case min(o.sizes.Large, o.sizes.Middling, o.sizes.Each, o.sizes.Wide, o.sizes.Empty) < 0:
 		return nil, fmt.Errorf("sizes must not be negative")
 	}
@@ -98,9 +102,11 @@ func bench(ctx context.Context, args []string, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { srv.close(context.WithoutCancel(ctx)) }()
-	all, err := contestants(o)
-	if err != nil {
-		return err
+	var all []*contestant
+	if !o.chain {
+		if all, err = contestants(o); err != nil {
+			return err
+		}
 	}
 	if err := srv.fill(ctx, o.sizes); err != nil {
 		return err
@@ -116,6 +122,12 @@ func bench(ctx context.Context, args []string, out io.Writer) (err error) {
 	}
 	defer os.RemoveAll(tmp)
 	r := &race{options: o, srv: srv, tmp: tmp, results: map[string][]result{}}
+	if o.chain {
+		if err := r.chain(ctx); err != nil {
+			return err
+		}
+		return r.printChain(out)
+	}
 	if err := r.run(ctx, all); err != nil {
 		return err
 	}
