@@ -29,6 +29,9 @@ func unmarshal[T any](b []byte, v *T) error {
 	if err := json.Unmarshal(b, v); err != nil {
 		return err
 	}
+	if !bytes.Contains(b, []byte(`\u0000`)) { // as JSON has it, no string begins so
+		return nil
+	}
 	*v = mapStrings(reflect.ValueOf(*v), disarm).Interface().(T)
 	return nil
 }
