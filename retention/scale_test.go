@@ -27,17 +27,18 @@ func childPlan(folder, at string) {
 		panic(err)
 	}
 	began := time.Now()
-	inv, err := manifest.Scan(context.Background(), sink, nil)
+	inv, err := manifest.Scan(context.Background(), sink, &manifest.ScanOptions{RunsSince: time.Unix(0, 0)})
 	if err != nil {
 		panic(err)
 	}
 	scanned := time.Now()
 	plan := retention.Documented().Plan(inv, now)
-	fmt.Println(time.Since(began), time.Since(scanned), len(inv.Sets), len(inv.Proofs), len(plan.Kept()))
+	fmt.Println(time.Since(began), time.Since(scanned), len(inv.Sets), len(inv.Proofs), len(inv.Runs), len(plan.Kept()))
 }
 
-// TestPlanOfMany scans and plans many sets with 20 objects each, and proofs of
-// one in 20, in a folder: with PGCOFRE_LONG 10,000.
+// TestPlanOfMany scans and plans many sets with 20 objects each, proofs of one in
+// 20, and as many runs less a tenth, 300 a day, in a folder: with PGCOFRE_LONG
+// 10,000 sets and 9,000 runs.
 func TestPlanOfMany(t *testing.T) {
 	dir, err := remote.NewDir(t.TempDir())
 	if err != nil {
@@ -78,6 +79,12 @@ func TestPlanOfMany(t *testing.T) {
 		}
 		write(last.ID+"/"+manifest.Name, last.files[manifest.Name])
 	}
+	for i := range sets * 9 / 10 {
+		began := at.Add(-time.Duration(i) * day / 300)
+		id := fmt.Sprintf("state/runs/%sZ-k7f3m2xa", began.Format("20060102T150405"))
+		text := fmt.Sprintf(`{"format": 1, "id": %q, "source": "app", "outcome": "done", "start": %q, "end": %[2]q}`, id, began.Format(time.RFC3339))
+		write(id+".json", []byte(text))
+	}
 
 	cmd := childOf(t, "plan", dir, at)
 	out, err := cmd.Output()
@@ -85,8 +92,8 @@ func TestPlanOfMany(t *testing.T) {
 		t.Fatal(err)
 	}
 	var took, planned string
-	var found, proofs, kept int
-	if _, err := fmt.Fscan(strings.NewReader(string(out)), &took, &planned, &found, &proofs, &kept); err != nil || found != sets || proofs != sets/20 || kept == 0 {
+	var found, proofs, runs, kept int
+	if _, err := fmt.Fscan(strings.NewReader(string(out)), &took, &planned, &found, &proofs, &runs, &kept); err != nil || found != sets || proofs != sets/20 || runs != sets*9/10 || kept == 0 {
 		t.Fatalf("the child says %q, %v", out, err)
 	}
 	memory := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss // KiB

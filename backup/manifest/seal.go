@@ -20,7 +20,7 @@ const SealName = "manifest.sig"
 // SealError tells that a set does not bear the seal of a trusted key: nobody
 // can say who wrote it, or that it was not altered since.
 type SealError struct {
-	Set string // its ID, or the name of a hold or proof
+	Set string // its ID, or the name of a record
 	Err error
 }
 
