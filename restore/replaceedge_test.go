@@ -93,6 +93,7 @@ func TestReplaceOwner(t *testing.T) {
 	t.Parallel()
 	const role = "regress_pgcofre_shopkeeper"
 	srv, tools := oracle.Server(t, 15), client(t, 15)
+	oracle.Roles(t, srv)
 	owner := asRole(t, srv, role, srv.URL("postgres"))
 	target, sink := oracle.Database(t, srv), folder(t)
 	owner = oracle.WithDatabase(t, owner, oracle.Config(t, target).Database)

@@ -99,26 +99,45 @@ func (p *Plan) lookAtOrigin(ctx context.Context, conn *pgx.Conn) error {
 	if p.set.Database == nil {
 		return nil
 	}
-	var oid uint32
-	if err := conn.QueryRow(ctx, "SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()").Scan(&oid); err != nil {
+	same, err := takenFrom(ctx, conn, p.set.Database)
+	if err != nil {
 		return err
 	}
-	system := p.set.Database.SystemID
-	if system != "" {
-		// Not everyone may ask; then the OID has to do.
-		if err := conn.QueryRow(ctx, "SELECT system_identifier::pg_catalog.text FROM pg_catalog.pg_control_system()").Scan(&system); err != nil && sqlState(err) != insufficientPrivilege {
-			return err
-		}
-	}
-	p.sameDatabase = oid == p.set.Database.OID && system == p.set.Database.SystemID
+	p.sameDatabase = same
 	switch {
-	case p.sameDatabase:
+	case same:
 	case p.undo != nil:
-		return fmt.Errorf("restore: safety set %s was taken from another database than %q: it can be rolled back to there alone", p.Set, p.Database)
+		return fmt.Errorf("restore: %s", otherSafety(p.set.Manifest, p.Database))
 	default:
-		p.Notes = append(p.Notes, fmt.Sprintf("the backup is of another database, %q", p.set.Database.Name))
+		p.Notes = append(p.Notes, otherDatabase(p.set.Manifest))
 	}
 	return nil
 }
 
-const insufficientPrivilege = "42501" // SQLSTATE insufficient_privilege
+// takenFrom tells whether conn leads to the database that a backup is of.
+func takenFrom(ctx context.Context, conn *pgx.Conn, d *manifest.Database) (bool, error) {
+	var oid uint32
+	if err := conn.QueryRow(ctx, "SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()").Scan(&oid); err != nil {
+		return false, err
+	}
+	system := d.SystemID
+	if system != "" {
+		var may bool // else the OID has to do
+		err := conn.QueryRow(ctx, "SELECT pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')").Scan(&may)
+		if err == nil && may {
+			err = conn.QueryRow(ctx, "SELECT system_identifier::pg_catalog.text FROM pg_catalog.pg_control_system()").Scan(&system)
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return oid == d.OID && system == d.SystemID, nil
+}
+
+func otherSafety(set *manifest.Manifest, target string) string {
+	return fmt.Sprintf("safety set %s was taken from another database than %q: it can be rolled back to there alone", set.ID, target)
+}
+
+func otherDatabase(set *manifest.Manifest) string {
+	return fmt.Sprintf("the backup is of another database, %q", set.Database.Name)
+}

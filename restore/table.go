@@ -76,6 +76,7 @@ type TablePlan struct {
 	loaders  map[string]*toc.Entry // of objects with rows
 	units    []*unit
 	live     *liveTables
+	rollback bool // to a safety set
 	applied  bool
 }
 
@@ -184,7 +185,10 @@ func (r *Restorer) PlanTablesRollback(ctx context.Context, safety *manifest.Mani
 		o = *opts
 	}
 	o.Replace = true
-	return from.planTables(ctx, safety, &o, (*TablePlan).all)
+	return from.planTables(ctx, safety, &o, func(p *TablePlan) ([]manifest.TableName, error) {
+		p.rollback = true
+		return p.all()
+	})
 }
 
 // read reads what the set says of itself.

@@ -369,6 +369,19 @@ func TestTableRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Another database is told of, and is not what a safety set can be rolled back to.
+	res, err := planTables(t, sink, set, target, restore.TableOptions{Replace: true}, "used").Apply(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := oracle.Database(t, srv, `CREATE TABLE used (id int)`)
+	if p := planTables(t, sink, set, other, restore.TableOptions{}, "used"); p.Missing() != nil || !strings.Contains(strings.Join(p.Notes, ""), "another database") {
+		t.Errorf("another database: %v, notes %q", p.Missing(), p.Notes)
+	}
+	elsewhere := &restore.Restorer{Sink: sink, Target: oracle.Config(t, other)}
+	if p, err = elsewhere.PlanTablesRollback(t.Context(), find(t, sink, res.Safety), nil); err != nil || p.Missing() == nil || !strings.Contains(p.Missing().Error(), "was taken from another database") {
+		t.Errorf("rolled back elsewhere: %v, %+v", err, p)
+	}
 	if _, err := r.PlanTablesRollback(t.Context(), inv.Sets[0], nil); err == nil {
 		t.Error("rolled back to what is no safety set")
 	}

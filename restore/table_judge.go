@@ -37,6 +37,17 @@ func (p *TablePlan) judge(ctx context.Context, conn *pgx.Conn) error {
 	if !temporary {
 		p.Refused = append(p.Refused, fmt.Sprintf("role %s may not make temporary tables, which the rows are compared in: grant it TEMPORARY on the database", p.live.user))
 	}
+	if p.set.Database != nil {
+		switch same, err := takenFrom(ctx, conn, p.set.Database); {
+		case err != nil:
+			return err
+		case same:
+		case p.rollback:
+			p.Refused = append(p.Refused, otherSafety(p.set.Manifest, p.Database))
+		default:
+			p.Notes = append(p.Notes, otherDatabase(p.set.Manifest))
+		}
+	}
 	if len(p.set.Suspect) > 0 {
 		p.Notes = append(p.Notes, "the set is suspect: "+strings.Join(p.set.Suspect, "; "))
 	}

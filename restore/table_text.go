@@ -33,7 +33,7 @@ func (p *TablePlan) WriteText(w io.Writer) error {
 	list("Views that are dropped and created again", p.Recreated)
 	list("Note", p.Notes)
 	list("Refused", p.Refused)
-	b.WriteString("A safety backup of these tables is taken first. Nobody else can use them, nor write to tables that refer to them, while they are changed.\n")
+	b.WriteString("A safety backup of these tables is taken first. From then on nobody else can write to them and to those that refer to them, nor read them while they are changed.\n")
 	_, err := io.WriteString(w, b.String())
 	return err
 }
