@@ -119,8 +119,10 @@ func (d *Dumper) backup(ctx context.Context, w *Writer, l *lineage) error {
 		return err
 	}
 	w.progress.phase("connecting")
+	run := &dump{Dumper: d, w: w, lineage: l}
 	s, err := pgsession.Open(ctx, &pgsession.Options{
 		Config: d.Config,
+		Before: run.before,
 		Relations: func(ctx context.Context, conn *pgx.Conn) ([]pgsession.Relation, error) {
 			return pgschema.Relations(ctx, conn, d.selection())
 		},
@@ -134,7 +136,7 @@ func (d *Dumper) backup(ctx context.Context, w *Writer, l *lineage) error {
 		return err
 	}
 	defer s.Close()
-	run := &dump{Dumper: d, w: w, s: s, info: s.Info(), lineage: l}
+	run.s, run.info = s, s.Info()
 	err = run.all(s.Context())
 	if cause := context.Cause(s.Context()); err != nil && cause != nil {
 		err = cause // what ended the session, not what that broke
@@ -192,10 +194,19 @@ type dump struct {
 	parent    *manifest.Manifest // nil: it is one
 	promoted  *promotion         // why it is one, where an incremental was asked for
 	uncounted error              // why no incremental can build on it
+	running   *running           // transactions before the snapshot; nil where there are no watermarks
 
 	tables  []*tableDump
 	blobs   []*blobDump
 	exports []*exportDump
+}
+
+// before finds out what can be told only before the snapshot is taken.
+func (d *dump) before(ctx context.Context, conn *pgx.Conn) (err error) {
+	if d.lineage != nil && len(d.lineage.Watermarks) > 0 {
+		d.running, err = lookAtRunning(ctx, conn)
+	}
+	return err
 }
 
 func (d *dump) all(ctx context.Context) error {
@@ -224,6 +235,9 @@ func (d *dump) all(ctx context.Context) error {
 	if err := d.checkCounts(); err != nil {
 		return err
 	}
+	for _, t := range d.tables {
+		d.w.rows += t.digest().Rows
+	}
 	for _, b := range d.blobs {
 		if err := b.putIndex(ctx, d.w); err != nil {
 			return err
@@ -248,6 +262,7 @@ func (d *dump) begin() error {
 		return d.w.Begin(manifest.Incremental, d.parent)
 	}
 	if d.promoted != nil {
+		d.w.promotion = d.promoted.reason
 		d.w.opts.Logger.Info("a full backup is taken", "source", d.w.source, "reason", d.promoted.reason)
 	}
 	return d.w.Begin(manifest.Full)
@@ -290,7 +305,7 @@ func (d *dump) putState(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s := &state{Format: stateFormat, Selection: selection}
+	s := &state{Format: stateFormat, Selection: selection, Encoding: d.info.ClientEncoding, Monetary: d.info.LCMonetary}
 	for _, t := range d.tables {
 		if t.tally != nil {
 			table, err := t.state(d.parent)

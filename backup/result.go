@@ -21,6 +21,15 @@ type Result struct {
 	// copy that was not made, what the source found. None of it keeps the set
 	// from being restored.
 	Warnings []string
+
+	// Rows is how many rows of tables the set stores: in an incremental those
+	// that were written since its parent, and all of the tables that it has whole.
+	// It is 0 for what is no database.
+	Rows int64
+
+	// Promotion is why an [Incremental] took a full backup; "" if it did not.
+	// It is among the Warnings, too, where somebody should look at it.
+	Promotion string
 }
 
 // Copy tells whether one sink holds the set.
@@ -73,7 +82,7 @@ func (e *CopiesError) Unwrap() []error {
 // result sums a finished run up. Its error is a *CopiesError, a *SuspectError,
 // both, or nil.
 func (w *Writer) result(m *manifest.Manifest) (*Result, error) {
-	r := &Result{Manifest: m, Warnings: w.warnings}
+	r := &Result{Manifest: m, Warnings: w.warnings, Rows: w.rows, Promotion: w.promotion}
 	for _, d := range w.sinks {
 		err := d.failed()
 		if err != nil {

@@ -35,6 +35,9 @@ type Writer struct {
 	touched  map[string]bool // every object that a Put was started for, by full name
 	listed   int             // bytes that the manifest takes at least to list them
 	warnings []string
+
+	rows      int64  // of tables, which are stored
+	promotion string // why an Incremental takes a full backup
 }
 
 // Description is what a source knows of the set that it writes.
