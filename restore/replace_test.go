@@ -2,6 +2,7 @@ package restore_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -68,7 +69,8 @@ func TestReplaceEverything(t *testing.T) {
 	}
 	for _, major := range majors {
 		for _, b := range databases(major) {
-			t.Run(b.Name, func(t *testing.T) {
+			t.Run(fmt.Sprint(b.Name, major), func(t *testing.T) {
+				t.Parallel()
 				srv, tools := oracle.Server(t, major), client(t, major)
 				target, sink := b.Build(t, srv), folder(t)
 				want := oracle.Dump(t, tools, target, "--create")

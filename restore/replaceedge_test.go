@@ -53,7 +53,10 @@ func TestReplaceOddly(t *testing.T) {
 		"user mappings": {`CREATE FOREIGN DATA WRAPPER w; CREATE SERVER "s 1" FOREIGN DATA WRAPPER w; CREATE USER MAPPING FOR PUBLIC SERVER "s 1" OPTIONS (user 'u'); CREATE FOREIGN TABLE ft (a int) SERVER "s 1"`,
 			`ALTER USER MAPPING FOR PUBLIC SERVER "s 1" OPTIONS (SET user 'v'); DROP FOREIGN TABLE ft; CREATE TABLE ft (b int)`},
 	} {
-		t.Run(name, func(t *testing.T) { undamaged(t, 15, c.build, c.damage) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			undamaged(t, 15, c.build, c.damage)
+		})
 	}
 }
 

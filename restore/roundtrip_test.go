@@ -24,15 +24,18 @@ type trip struct {
 // holds what is restored against the source by pg_dump. What lies between the
 // oldest and the newest major is brought back by TestReplaceEverything.
 func TestRoundTrip(t *testing.T) {
+	t.Parallel()
 	trips := []trip{{13, "zstd", ""}, {18, "zstd", "-j4"}}
 	if long {
 		trips = append(trips, trip{14, "none", ""}, trip{15, "gzip", "-j4"}, trip{16, "zstd:3", ""}, trip{17, "zstd", "-j1"}, trip{18, "gzip", "-j1"})
 	}
 	for _, trip := range trips {
 		t.Run(fmt.Sprint(trip.major, trip.stock), func(t *testing.T) {
-			t.Parallel()
 			for _, b := range databases(trip.major) {
-				t.Run(b.Name, func(t *testing.T) { trip.take(t, b) })
+				t.Run(b.Name, func(t *testing.T) {
+					t.Parallel()
+					trip.take(t, b)
+				})
 			}
 		})
 	}
