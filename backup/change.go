@@ -30,6 +30,9 @@ func (d *dump) decide(ctx context.Context) error {
 	if why == nil {
 		why = otherHistory(l.ancestry.chain[0], &d.info)
 	}
+	if why == nil {
+		why = l.ancestry.states[l.ancestry.chain[0].ID].otherText(&d.info)
+	}
 	if why != nil {
 		d.promoted = why
 		return d.prepareTallies(ctx, nil)
@@ -75,10 +78,12 @@ func (d *dump) compare(ctx context.Context) (*promotion, error) {
 			}
 			return promote("%v", err), nil
 		}
-		t.tally.share = d.lineage.share(t)
+		if t.tally.clock == nil { // which does not tell of every change
+			t.tally.share = d.lineage.share(t)
+		}
 	}
 	d.w.progress.phase("comparing")
-	if err := d.work(ctx, d.countTasks(delta.Since{XID: uint32(before.xmin), Set: true})); err != nil {
+	if err := d.work(ctx, append(d.markTasks(), d.countTasks(delta.Since{XID: uint32(before.xmin), Set: true})...)); err != nil {
 		return nil, err
 	}
 	for _, t := range d.tables {
@@ -115,7 +120,11 @@ func (r *tally) judge() (*change, error) {
 	if r.key == nil {
 		return nil, delta.CheckHistory(r.parent.sums, r.counts)
 	}
-	listed, err := delta.Compare(r.parent.sums, r.counts)
+	compare := delta.Compare
+	if r.clock != nil {
+		compare = delta.CompareKeys
+	}
+	listed, err := compare(r.parent.sums, r.counts)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +147,7 @@ func (t *tableDump) planChange(before snapshot) {
 	if t.change == nil {
 		return
 	}
-	since := delta.Since{XID: uint32(before.xmin), Set: true}
+	since := t.tally.since(delta.Since{XID: uint32(before.xmin), Set: true})
 	file := t.Entry.File.String()
 	stem := strings.TrimSuffix(file, ".dat")
 	for _, r := range t.tally.ranges {
@@ -150,7 +159,11 @@ func (t *tableDump) planChange(before snapshot) {
 		}
 		t.ranges = append(t.ranges, &pageRange{file: file, sql: t.tally.table.ChangedSQL(since, r.Range)})
 	}
-	if t.keptRows() > 0 {
+	switch {
+	case t.keptRows() == 0:
+	case t.tally.clock != nil: // which may not tell that they changed
+		t.ranges = append(t.ranges, &pageRange{file: stem + ".rest.dat", sql: t.tally.table.RowsSQL(since, t.change.listed)})
+	default:
 		t.change.kept = &pageRange{file: stem + ".keys", sql: t.tally.table.KeptSQL(since, t.change.listed)}
 	}
 }
@@ -167,7 +180,11 @@ func (t *tableDump) keptRows() (n int64) {
 
 // checkChange holds what was copied against what was counted.
 func (t *tableDump) checkChange() error {
-	if got, want := t.digest().Rows, t.tally.counts.Changed.Total().Rows; got != want {
+	want := t.tally.counts.Changed.Total().Rows
+	if t.tally.clock != nil {
+		want += t.keptRows()
+	}
+	if got := t.digest().Rows; got != want {
 		return fmt.Errorf("%d changed rows were copied, but the table has %d in the same snapshot", got, want)
 	}
 	if k := t.change.kept; k != nil && k.digest.Rows != t.keptRows() {
@@ -188,6 +205,9 @@ func (t *tableDump) describeChange(m *manifest.Table) {
 		m.Proof = &manifest.TableProof{From: s.First, To: s.Last + 1, Rows: r.counts.ContentRows, Sum: fmt.Sprintf("%016x", r.counts.Content)}
 	}
 	m.Delta = &manifest.Delta{Was: t.change.was, Rows: t.digest().Rows, Digest: t.digest().String(), Listed: t.change.listed}
+	if r.clock != nil {
+		m.Delta.Clock = r.clock.Columns
+	}
 	if k := t.change.kept; k != nil {
 		m.Delta.Kept, m.Delta.KeptRows, m.Delta.KeptDigest = k.object, k.digest.Rows, k.digest.String()
 	}

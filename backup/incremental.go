@@ -52,6 +52,9 @@ type Incremental struct {
 	// ProveWithin is the number of runs within which the content of every row is
 	// recorded once. 0 means 24. Counts and keys are recorded of all rows always.
 	ProveWithin int
+
+	// Watermarks are tables whose changes are told by columns of theirs.
+	Watermarks []Watermark
 }
 
 var _ Source = (*Incremental)(nil)
@@ -60,6 +63,9 @@ var _ Source = (*Incremental)(nil)
 func (i *Incremental) Backup(ctx context.Context, w *Writer) error {
 	if i.MaxChain < 0 || i.ProveWithin < 0 {
 		return errors.New("backup: Incremental.MaxChain and ProveWithin must not be negative")
+	}
+	if err := i.checkWatermarks(); err != nil {
+		return err
 	}
 	a, why := i.ancestry(ctx, w)
 	return i.backup(ctx, w, &lineage{Incremental: i, ancestry: a, promotion: why})
@@ -213,6 +219,17 @@ func otherHistory(parent *manifest.Manifest, now *pgsession.Info) *promotion {
 		return promote("the server's transactions are at %d, behind the %d of %s: an older state of it was brought back", snapshot.xmax, before.xmax, parent.ID)
 	case snapshot.xmax-before.xmin >= mostTransactions:
 		return promote("%d transactions have been since %s, more than can be told apart", snapshot.xmax-before.xmin, parent.ID)
+	}
+	return nil
+}
+
+// otherText compares what the text of rows depends on.
+func (s *state) otherText(now *pgsession.Info) *promotion {
+	switch {
+	case s.Encoding != now.ClientEncoding:
+		return promote("text was read as %.40s, and is read as %s", s.Encoding, now.ClientEncoding)
+	case s.Monetary != now.LCMonetary:
+		return promote("lc_monetary was %.40q, and is %q: sums of money have another text", s.Monetary, now.LCMonetary)
 	}
 	return nil
 }

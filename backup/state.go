@@ -32,6 +32,8 @@ const stateFormat = 1
 type state struct {
 	Format    int          `json:"format"`
 	Selection string       `json:"selection"` // what the Dumper leaves out, hashed
+	Encoding  string       `json:"encoding"`  // of the rows' text
+	Monetary  string       `json:"monetary"`  // lc_monetary, as money's text depends on it
 	Tables    []tableState `json:"tables"`
 }
 
@@ -44,6 +46,8 @@ type tableState struct {
 	Key    *manifest.Key `json:"key,omitempty"`  // nil: all rows are one bucket
 	Sums   []byte        `json:"sums,omitempty"` // as delta.Sums has them; nil: the same as in the set that In names
 	In     string        `json:"in,omitempty"`
+	Clock  []string      `json:"clock,omitempty"` // columns that tell of changes, instead of transactions
+	Mark   string        `json:"mark,omitempty"`  // from which the next run picks rows by them
 
 	sums delta.Sums // once it was read
 }

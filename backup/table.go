@@ -61,6 +61,9 @@ func (d *dump) plan() []*task {
 			}})
 		}
 	}
+	if d.parent == nil {
+		tasks = append(tasks, d.markTasks()...)
+	}
 	tasks = append(tasks, d.countTasks(delta.Since{})...)
 	tasks = append(tasks, d.planBlobs()...)
 	slices.SortStableFunc(tasks, func(a, b *task) int { return cmp.Compare(b.weight, a.weight) })

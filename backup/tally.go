@@ -23,6 +23,8 @@ type tally struct {
 	key    *manifest.Key // nil: all rows are one bucket
 	parent *tableState   // nil: the parent has none that can be compared
 	share  delta.Share   // buckets whose content is hashed
+	clock  *delta.Clock  // by which rows are picked; nil: by transactions
+	mark   string        // where the next run picks from, by the clock
 	ranges []*countedRange
 
 	mu     sync.Mutex
@@ -68,8 +70,13 @@ func (d *dump) prepareTallies(ctx context.Context, parent *state) error {
 				continue
 			}
 			t.tally = newTally(t, shape)
-			if p := known[t.OID]; p != nil && p.Shape == shape.Fingerprint {
-				t.tally.inherit(p)
+		}
+		if err := d.setClocks(ctx, conn); err != nil {
+			return err
+		}
+		for _, t := range d.tables {
+			if t.tally != nil && t.tally.comparable(known[t.OID]) {
+				t.tally.inherit(known[t.OID])
 			}
 		}
 		return d.chooseGeometries(ctx, conn)
@@ -97,9 +104,24 @@ func newTally(t *tableDump, shape *pgschema.Shape) *tally {
 	return r
 }
 
+// comparable tells whether the parent's record is of the same sort of rows, and
+// of changes.
+func (r *tally) comparable(p *tableState) bool {
+	if p == nil || p.Shape != r.shape.Fingerprint {
+		return false
+	}
+	if r.clock == nil {
+		return p.Clock == nil
+	}
+	return p.Mark != "" && slices.Equal(p.Clock, r.clock.Columns)
+}
+
 // inherit makes the tally one that is compared with the parent's.
 func (r *tally) inherit(p *tableState) {
 	r.parent = p
+	if r.clock != nil {
+		r.clock.Mark = p.Mark
+	}
 	r.setGeometry(p.geometry())
 }
 
@@ -189,7 +211,7 @@ func (d *dump) countTasks(since delta.Since) []*task {
 			}
 			t.tally.ranges = append(t.tally.ranges, r)
 			tasks = append(tasks, &task{weight: t.Bytes / n / countWeight, run: func(ctx context.Context, c *connection, k *task) error {
-				return d.countRange(ctx, c, k, t, r, since)
+				return d.countRange(ctx, c, k, t, r, t.tally.since(since))
 			}})
 		}
 	}
@@ -229,6 +251,14 @@ func (d *dump) countRange(ctx context.Context, c *connection, k *task, t *tableD
 	return nil
 }
 
+// since is what picks the table's changed rows.
+func (r *tally) since(snapshot delta.Since) delta.Since {
+	if r.clock == nil || !snapshot.Set {
+		return snapshot
+	}
+	return delta.Since{Set: r.parent != nil, Clock: r.clock}
+}
+
 // rows is how many rows the table has.
 func (r *tally) rows() int64 { return r.counts.Kept.Total().Rows + r.counts.Changed.Total().Rows }
 
@@ -241,7 +271,10 @@ func (r *tally) unchanged() bool {
 // refers to the set that has the same.
 func (t *tableDump) state(parent *manifest.Manifest) (s tableState, err error) {
 	r := t.tally
-	s = tableState{OID: t.OID, Schema: t.Schema, Name: t.Name, Shape: r.shape.Fingerprint, Key: r.key}
+	s = tableState{OID: t.OID, Schema: t.Schema, Name: t.Name, Shape: r.shape.Fingerprint, Key: r.key, Mark: r.mark}
+	if r.clock != nil {
+		s.Clock = r.clock.Columns
+	}
 	if r.unchanged() {
 		if s.In = r.parent.In; s.In == "" {
 			s.In = parent.ID

@@ -23,9 +23,10 @@ const MaxBuckets = 1 << 18
 // the parent's other rows are gone is told by buckets of keys: from a bucket that
 // is Listed all rows are gone whose keys are not among the kept ones.
 type Delta struct {
-	Was    *TableName `json:"was,omitempty"` // its name in the parent, if it had another
-	Rows   int64      `json:"rows"`          // in Objects
-	Digest string     `json:"digest"`        // of the rows in Objects
+	Was    *TableName `json:"was,omitempty"`   // its name in the parent, if it had another
+	Rows   int64      `json:"rows"`            // in Objects
+	Digest string     `json:"digest"`          // of the rows in Objects
+	Clock  []string   `json:"clock,omitempty"` // the columns by which rows were taken for written, if not by transactions: what left them alone is missing
 
 	Listed     []byte `json:"listed,omitempty"` // a bit a bucket, the lowest of the first byte for bucket 0; none if empty
 	Kept       string `json:"kept,omitempty"`   // the object with the keys of listed buckets whose rows were not written since the parent: COPY text of the key's columns

@@ -11,6 +11,15 @@ func (b Bitmap) Has(bucket int) bool {
 	return bucket/8 < len(b) && b[bucket/8]>>(bucket%8)&1 != 0
 }
 
+// set sets the bit of a bucket, of so many.
+func (b Bitmap) set(bucket, buckets int) Bitmap {
+	if b == nil {
+		b = make(Bitmap, (buckets+7)/8)
+	}
+	b[bucket/8] |= 1 << (bucket % 8)
+	return b
+}
+
 // HistoryError says that the rows that did not change since the parent are not
 // among the parent's: another history of the database is going on, as after a
 // failover that lost transactions, or in a copy.
@@ -28,11 +37,18 @@ func (e *HistoryError) Error() string {
 		e.Bucket, e.Kept.Rows)
 }
 
+func checkBuckets(parent Sums, now *Counts) error {
+	if len(now.Kept) != len(parent) || len(now.Changed) != len(parent) {
+		return fmt.Errorf("sums of %d buckets cannot be compared with those of %d", len(now.Kept), len(parent))
+	}
+	return nil
+}
+
 // CheckHistory refuses rows that did not change since the parent, and yet were
 // not there: the error is a [*HistoryError].
 func CheckHistory(parent Sums, now *Counts) error {
-	if len(now.Kept) != len(parent) || len(now.Changed) != len(parent) {
-		return fmt.Errorf("sums of %d buckets cannot be compared with those of %d", len(now.Kept), len(parent))
+	if err := checkBuckets(parent, now); err != nil {
+		return err
 	}
 	for i, p := range parent {
 		if kept := now.Kept[i]; kept.Rows > p.Rows || kept.Rows == p.Rows && kept != p {
@@ -60,10 +76,7 @@ func Compare(parent Sums, now *Counts) (listed Bitmap, err error) {
 		if missing == 0 || changed.Rows == missing && changed.Keys == p.Keys-kept.Keys {
 			continue
 		}
-		if listed == nil {
-			listed = make(Bitmap, (len(parent)+7)/8)
-		}
-		listed[i/8] |= 1 << (i % 8)
+		listed = listed.set(i, len(parent))
 	}
 	return listed, nil
 }

@@ -23,8 +23,9 @@ type Table struct {
 // none is missed and some come twice. Rows so old that their numbers were used
 // again may be picked as well. The zero value picks none.
 type Since struct {
-	XID uint32 // low half of that snapshot's xmin
-	Set bool
+	XID   uint32 // low half of that snapshot's xmin
+	Set   bool
+	Clock *Clock // by which rows are picked instead; nil: none
 }
 
 // Range is the pages From to before To of a table. Where To is not positive it
@@ -42,7 +43,8 @@ type Share struct {
 
 // WorkMem is to be executed before [Table.SumsSQL]: with the default of 4 MB a
 // server would write its table of buckets to temporary files. What it really
-// takes is 0.2 kB for each bucket and kind of rows, 100 MB at the very most.
+// takes is 0.3 kB for each bucket and kind of rows: 10 MB for 4 million rows,
+// 160 MB at the very most.
 const WorkMem = "SET work_mem = '256MB'"
 
 // SumsSQL is a query for [Counts.Read]. It has no parameters.
@@ -60,9 +62,10 @@ func (t Table) SumsSQL(since Since, r Range, share Share) string {
 	inner := []string{group + " AS g", hash + " AS h", "pg_catalog.age(xmin) AS a"}
 	content := "NULL"
 	if share.First <= share.Last {
+		// One comparison, modulo the buckets: BETWEEN would hash the key twice.
 		inner = append(inner, fmt.Sprintf(
-			`CASE WHEN %s BETWEEN %d AND %d THEN pg_catalog.hashtextextended(pg_catalog.textin(pg_catalog.record_out(ROW(%s))) COLLATE pg_catalog."C", 0) END AS c`,
-			bucket, share.First, share.Last, quoteAll(t.Columns)))
+			`CASE WHEN ((%s - %d) & %d) <= %d THEN pg_catalog.hashtextextended(pg_catalog.textin(pg_catalog.record_out(ROW(%s))) COLLATE pg_catalog."C", 0) END AS c`,
+			bucket, share.First, t.Geometry.Buckets-1, share.Last-share.First, quoteAll(t.Columns)))
 		content = "pg_catalog.sum(c)"
 	}
 	// There is no function from xid to a number, so xmin is computed back from
@@ -86,18 +89,24 @@ func (t Table) ChangedSQL(since Since, r Range) string {
 // KeptSQL is the COPY of the key columns of all other rows that are in listed
 // buckets.
 func (t Table) KeptSQL(since Since, listed Bitmap) string {
+	names := make([]string, len(t.Key))
+	for i, c := range t.Key {
+		names[i] = c.Name
+	}
+	return t.keptSQL(names, since, listed)
+}
+
+func (t Table) keptSQL(columns []string, since Since, listed Bitmap) string {
 	kept := ""
 	if since.Set {
 		kept = "NOT " + since.condition()
 	}
 	// Bits of a bytea are numbered as those of a Bitmap are.
 	in := fmt.Sprintf(`pg_catalog.get_bit('\x%x'::pg_catalog.bytea, pg_catalog.int4(%s)) = 1`, []byte(listed), t.bucket())
-	names := make([]string, len(t.Key))
-	for i, c := range t.Key {
-		names[i] = c.Name
-	}
-	return fmt.Sprintf("COPY (SELECT %s FROM ONLY %s%s) TO STDOUT", quoteAll(names), t.name(), where(kept, in))
+	return fmt.Sprintf("COPY (SELECT %s FROM ONLY %s%s) TO STDOUT", quoteAll(columns), t.name(), where(kept, in))
 }
+
+const zero = "0::pg_catalog.int8"
 
 func (t Table) name() string { return pgsession.QuoteIdent(t.Schema, t.Name) }
 
@@ -105,7 +114,7 @@ func (t Table) name() string { return pgsession.QuoteIdent(t.Schema, t.Name) }
 func (t Table) bucket() string {
 	switch {
 	case t.Geometry.Buckets == 1:
-		return "0::pg_catalog.int8"
+		return zero
 	case ByValue(t.Key):
 		return fmt.Sprintf("((pg_catalog.int8(%s) >> %d) & %d)", pgsession.QuoteIdent(t.Key[0].Name), t.Geometry.Shift, t.Geometry.Buckets-1)
 	}
@@ -114,7 +123,7 @@ func (t Table) bucket() string {
 
 // hash is an int8: what [Geometry.Key] returns second.
 func (t Table) hash() string {
-	seed := "0::pg_catalog.int8"
+	seed := zero
 	for _, c := range t.Key {
 		seed = c.hash(seed)
 	}
@@ -125,7 +134,11 @@ func (c Column) hash(seed string) string {
 	name := pgsession.QuoteIdent(c.Name)
 	switch c.Kind() {
 	case Integer:
-		return fmt.Sprintf("pg_catalog.hashint8extended(pg_catalog.int8(%s), pg_catalog.int8(%s) # %s)", name, name, seed)
+		v := "pg_catalog.int8(" + name + ")"
+		if seed == zero {
+			return fmt.Sprintf("pg_catalog.hashint8extended(%s, %s)", v, v)
+		}
+		return fmt.Sprintf("pg_catalog.hashint8extended(%s, %s # %s)", v, v, seed)
 	case UUID:
 		return fmt.Sprintf("pg_catalog.uuid_hash_extended(%s, %s)", name, seed)
 	}
@@ -141,6 +154,9 @@ func (c Column) hash(seed string) string {
 // again; both ages are counted from the same transaction. One comparison is
 // faster than two.
 func (s Since) condition() string {
+	if s.Clock != nil {
+		return s.Clock.condition()
+	}
 	return fmt.Sprintf("(pg_catalog.int8(pg_catalog.age(xmin)) & 4294967295) <= (SELECT pg_catalog.age('%d'::pg_catalog.xid))", s.XID)
 }
 

@@ -43,6 +43,10 @@ type Options struct {
 	// anew. It reads catalogs only.
 	Relations func(ctx context.Context, conn *pgx.Conn) ([]Relation, error)
 
+	// Before is called once before the tables are locked and the snapshot is
+	// taken, outside of any transaction. nil: nothing is.
+	Before func(ctx context.Context, conn *pgx.Conn) error
+
 	// LockName names a session advisory lock, taken in the database before
 	// anything else. Empty: none. The locks of a standby and of its primary
 	// do not exclude each other.
@@ -201,6 +205,11 @@ func (s *Session) open() (err error) {
 	}
 	if err := s.startWatch(); err != nil {
 		return err
+	}
+	if s.opts.Before != nil {
+		if err := s.opts.Before(s.ctx, s.leader); err != nil {
+			return err
+		}
 	}
 	return s.takeSnapshot()
 }
