@@ -5,7 +5,8 @@
 // To take a backup:
 //
 //   - [github.com/assist-move-assist/pgcofre/backup]: Run takes one backup, a
-//     Dumper is the database that it is taken of.
+//     Dumper is the database that it is taken of, an Incremental the same with
+//     what changed since the last one.
 //   - [github.com/assist-move-assist/pgcofre/remote]: RemoteSink is where
 //     backups live, Dir is a local folder; packages s3, gcs and azure below it
 //     are object stores.

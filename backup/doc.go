@@ -6,6 +6,11 @@
 // exported snapshot, in parallel, and writes PostgreSQL's directory archive
 // format, which stock pg_restore reads.
 //
+// [Incremental] is the same database, of which a set holds what changed since
+// another set: rows that were written, told by their transactions, and which
+// were deleted, told by sums over keys. A set and those that it builds on are
+// restored together, exactly to the snapshot of the last.
+//
 // A set exists when its manifest does. [Run] writes the manifest last, after
 // every object is durable in the sink and was read back; a run that fails or
 // is cancelled removes what it had put, and what it cannot remove no reader
