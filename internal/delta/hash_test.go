@@ -101,10 +101,9 @@ func TestHashIsTheServers(t *testing.T) {
 }
 
 func TestHashInOtherEncodings(t *testing.T) {
-	srv := oracle.Server(t, 0)
+	admin := connect(t, oracle.Database(t, oracle.Server(t, 0)))
 	for encoding, text := range map[string]string{"LATIN1": "chr(160) || 'ação' || i", "EUC_JP": "'日本語' || i", "SQL_ASCII": "'日本語' || i", "UTF8": "chr(133) || 'à日本語' || i"} {
 		name := "delta_" + strings.ToLower(encoding)
-		admin := connect(t, oracle.Database(t, srv))
 		exec(t, admin, fmt.Sprintf(`CREATE DATABASE %s TEMPLATE template0 ENCODING '%s' LC_COLLATE 'C' LC_CTYPE 'C'`, name, encoding))
 		conn := connect(t, oracle.WithDatabase(t, admin.Config().ConnString(), name))
 		if err := delta.CheckHash(t.Context(), conn); err != nil {
