@@ -101,9 +101,7 @@ func (t Table) keptSQL(columns []string, since Since, listed Bitmap) string {
 	if since.Set {
 		kept = "NOT " + since.condition()
 	}
-	// Bits of a bytea are numbered as those of a Bitmap are.
-	in := fmt.Sprintf(`pg_catalog.get_bit('\x%x'::pg_catalog.bytea, pg_catalog.int4(%s)) = 1`, []byte(listed), t.bucket())
-	return fmt.Sprintf("COPY (SELECT %s FROM ONLY %s%s) TO STDOUT", quoteAll(columns), t.name(), where(kept, in))
+	return fmt.Sprintf("COPY (SELECT %s FROM ONLY %s%s) TO STDOUT", quoteAll(columns), t.name(), where(kept, t.ListedSQL(listed)))
 }
 
 const zero = "0::pg_catalog.int8"
