@@ -41,7 +41,7 @@ var rules = map[string]rule{
 	"internal/pgschema":  {ours: []string{"backup/toc", "internal/pgsession"}},
 	"internal/delta":     {ours: []string{"internal/pgsession"}},
 	"internal/proof": {ours: []string{
-		"backup/manifest", "backup/toc", "remote", "internal/codec", "internal/pgsession", "internal/pgschema",
+		"backup/manifest", "backup/toc", "remote", "internal/codec", "internal/delta", "internal/pgsession", "internal/pgschema",
 	}},
 
 	"backup":        {ours: forBackup},

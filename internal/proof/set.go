@@ -15,7 +15,7 @@ import (
 	"github.com/assist-move-assist/pgcofre/remote"
 )
 
-// maxArchive is the most that a toc.dat may take, in bytes, as it is held in
+// maxArchive is the most that an archive's table of contents may take, in bytes, as it is held in
 // memory.
 const maxArchive = 1 << 30
 
@@ -76,9 +76,9 @@ func (s Set) Contents(ctx context.Context) (*manifest.Contents, error) {
 	return c, nil
 }
 
-// Archive reads the set's toc.dat.
+// Archive reads the set's table of contents.
 func (s Set) Archive(ctx context.Context) (*toc.Archive, error) {
-	o, err := s.openStored(ctx, toc.FileName, maxArchive)
+	o, err := s.openStored(ctx, ArchiveName(s.Manifest), maxArchive)
 	if err != nil {
 		return nil, err
 	}
