@@ -76,7 +76,7 @@ func (p *Plan) Apply(ctx context.Context) (*Result, error) {
 	}
 	if err := a.all(ctx, admin); err != nil {
 		a.abandon(ctx, admin)
-		return nil, a.failed(err)
+		return nil, a.failed(a.chain.Blame(err))
 	}
 	a.meter.finish()
 	return &Result{
@@ -148,14 +148,13 @@ func (a *apply) fill(ctx context.Context) error {
 		}
 	}
 	a.meter.phase("data and indexes")
-	nodes, err := a.graph(later)
-	if err != nil {
-		return err
-	}
-	if err := runGraph(ctx, nodes, workers); err != nil {
+	if err := runGraph(ctx, a.graph(later), workers); err != nil {
 		return err
 	}
 	if err := a.checkDigests(); err != nil {
+		return err
+	}
+	if err := a.checkSequences(ctx, first); err != nil {
 		return err
 	}
 	a.meter.phase("privileges")

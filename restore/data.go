@@ -3,7 +3,6 @@ package restore
 import (
 	"context"
 	"fmt"
-	"io"
 	"strings"
 	"sync"
 
@@ -16,164 +15,167 @@ import (
 // loaded adds up the digests of what was sent to the server, by object.
 type loaded struct {
 	mu      sync.Mutex
-	objects map[string]codec.Digest
+	objects map[manifest.Ref]codec.Digest
+}
+
+// sum is the digest of some objects of a set.
+func (l *loaded) sum(s proof.Set, objects []string) (sum codec.Digest) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, name := range objects {
+		sum.Merge(l.objects[manifest.Ref{Set: s.ID, Object: name}])
+	}
+	return sum
+}
+
+// plot makes a graph of the entries behind the schema.
+type plot struct {
+	nodes  []*node
+	byID   map[int]*node        // by dump ID; of several nodes the last
+	tables map[int]bool         // dump IDs of tables
+	data   map[int][]*node      // the nodes that load a table, by its dump ID
+	size   map[int]int64        // bytes of a table's rows, by its dump ID
+	others []*node              // load tables that come with an extension
+	late   map[object]*late     // by the key that they need, as its entry may be named
+	early  map[*toc.Entry]*late // by that entry
 }
 
 // graph makes a node of every entry behind the schema: rows, indexes,
 // constraints, triggers and the rest, each after what it depends on.
-func (a *apply) graph(later map[*toc.Entry]bool) ([]*node, error) {
-	a.loaded.objects = map[string]codec.Digest{}
-	tables := map[int]bool{}  // dump IDs of tables
-	data := map[int][]*node{} // the nodes that load a table, by its dump ID
-	size := map[int]int64{}   // bytes of a table's rows, by its dump ID
-	byID := map[int]*node{}
-	var nodes, others []*node // others load tables that come with an extension
+func (a *apply) graph(later map[*toc.Entry]bool) []*node {
+	a.loaded.objects = map[manifest.Ref]codec.Digest{}
+	g := &plot{byID: map[int]*node{}, tables: map[int]bool{}, data: map[int][]*node{}, size: map[int]int64{},
+		late: map[object]*late{}, early: map[*toc.Entry]*late{}}
 	for i, e := range a.archive.Entries {
 		if e.Desc == "TABLE" {
-			tables[e.DumpID] = true
+			g.tables[e.DumpID] = true
 		}
 		if !later[e] || !a.wanted(e) || a.leaves(e) || e.IsDatabase() {
 			continue
 		}
 		n := &node{order: i}
-		run, weight, err := a.step(e)
-		if err != nil {
-			return nil, err
+		if l := a.layers(e); l != nil {
+			n = a.plotLayers(g, e, l, i)
+		} else {
+			n.run, n.weight = a.step(e)
 		}
-		n.run, n.weight = run, weight
 		if e.Desc == "TABLE DATA" {
-			known := false
-			for _, id := range e.Deps {
-				if tables[id] {
-					data[id] = append(data[id], n)
-					size[id] += weight
-					known = true
-				}
-			}
-			if !known {
-				others = append(others, n)
-			}
+			g.load(e, n)
 		}
-		byID[e.DumpID] = n
-		nodes = append(nodes, n)
+		if t := g.late[object{Kind: e.Desc, Schema: e.Namespace.String(), Name: e.Tag}]; t != nil {
+			g.early[e] = t
+		}
+		g.byID[e.DumpID] = n
+		g.nodes = append(g.nodes, n)
 	}
-	for _, n := range nodes {
-		e := a.archive.Entries[n.order]
-		if e.Desc == "FK CONSTRAINT" { // it may refer to one of them, and names the extension only
-			for _, dep := range others {
-				n.after(dep)
-			}
-		}
-		for _, id := range e.Deps {
-			if dep := byID[id]; dep != nil && dep != n {
-				n.after(dep)
-			}
-			if e.Section != toc.SectionPostData || !tables[id] {
-				continue
-			}
-			for _, dep := range data[id] {
-				n.after(dep)
-			}
-			n.weight = max(n.weight, size[id])
-			if e.Desc == "INDEX" {
-				n.share = append(n.share, id)
-			} else {
-				n.alone = append(n.alone, id)
-			}
+	g.hurry()
+	for _, n := range g.nodes {
+		g.connect(n, a.archive.Entries[n.order])
+	}
+	return g.nodes
+}
+
+// load notes which table a node loads.
+func (g *plot) load(e *toc.Entry, n *node) {
+	known := false
+	for _, id := range e.Deps {
+		if g.tables[id] {
+			g.data[id] = append(g.data[id], n)
+			g.size[id] += n.weight
+			known = true
 		}
 	}
-	return nodes, nil
+	if !known {
+		g.others = append(g.others, n)
+	}
+}
+
+// connect makes a node wait for what its entry depends on.
+func (g *plot) connect(n *node, e *toc.Entry) {
+	if e.Desc == "FK CONSTRAINT" { // it may refer to one of them, and names the extension only
+		for _, dep := range g.others {
+			n.after(dep)
+		}
+	}
+	for _, id := range e.Deps {
+		if dep := g.byID[id]; dep != nil && dep != n {
+			n.after(dep)
+		}
+		if e.Section != toc.SectionPostData || !g.tables[id] {
+			continue
+		}
+		loads := g.data[id]
+		if l := g.early[e]; l != nil {
+			loads = l.base
+		}
+		for _, dep := range loads {
+			n.after(dep)
+		}
+		n.weight = max(n.weight, g.size[id])
+		if e.Desc == "INDEX" {
+			n.share = append(n.share, id)
+		} else {
+			n.alone = append(n.alone, id)
+		}
+	}
 }
 
 // step is what one entry does, and the bytes that it moves.
-func (a *apply) step(e *toc.Entry) (run func(context.Context, *worker) error, weight int64, err error) {
+func (a *apply) step(e *toc.Entry) (run func(context.Context, *worker) error, weight int64) {
 	switch e.Desc {
 	case "TABLE DATA":
 		name, _ := proof.Stored(a.set.Manifest, e.File.String()) // it is there: the plan looked
 		obj, _ := a.set.Object(name)
-		return func(ctx context.Context, w *worker) error { return w.load(ctx, e, name) }, obj.Raw, nil
+		return func(ctx context.Context, w *worker) error {
+			rows, err := w.load(ctx, e, a.set, name)
+			w.meter.addRows(rows)
+			return err
+		}, obj.Raw
 	case "BLOBS":
-		return func(ctx context.Context, w *worker) error { return w.blobs(ctx, e) }, 0, nil
+		return func(ctx context.Context, w *worker) error { return w.blobs(ctx, e) }, 0
 	}
-	return func(ctx context.Context, w *worker) error { return w.entry(ctx, e) }, 0, nil
+	return func(ctx context.Context, w *worker) error { return w.entry(ctx, e) }, 0
 }
 
-// load sends one object's rows to its table. The stream ends well only when
-// the object's checksum was right, so that the server commits nothing else.
-func (w *worker) load(ctx context.Context, e *toc.Entry, name string) error {
-	obj, err := w.set.Open(ctx, name)
-	if err != nil {
-		return err
-	}
-	defer obj.Close()
-	rows := codec.NewRowReader(obj)
+// load sends one object's rows to the table of an entry.
+func (w *worker) load(ctx context.Context, e *toc.Entry, s proof.Set, name string) (rows int64, err error) {
 	sql, err := e.CopyFrom()
 	if err != nil {
-		return err
+		return 0, err
 	}
-	in := &countingReader{r: rows, meter: w.meter}
-	tag, err := w.conn.PgConn().CopyFrom(ctx, in, sql)
-	if in.err != nil {
-		return in.err // why the COPY was given up; the server only repeats it
-	}
+	d, err := feed{w.conn, w.meter, e}.rows(ctx, s, name, sql, nil)
 	if err != nil {
-		return entryError(e, sql, err)
+		return 0, err
 	}
-	d := rows.Digest()
-	if tag.RowsAffected() != d.Rows {
-		return &EntryError{Desc: e.Desc, Name: e.Tag, Err: fmt.Errorf("the server took %d rows of %d", tag.RowsAffected(), d.Rows)}
-	}
-	w.meter.addRows(d.Rows)
 	w.loaded.mu.Lock()
 	defer w.loaded.mu.Unlock()
-	w.loaded.objects[name] = d
-	return nil
+	w.loaded.objects[manifest.Ref{Set: s.ID, Object: name}] = d
+	return d.Rows, nil
 }
 
 // checkDigests compares what was loaded with what the backup recorded, table
-// by table.
+// by table. Those in layers were proven when they were loaded.
 func (a *apply) checkDigests() error {
 	for _, t := range a.contents.Tables {
-		if err := a.checkDigest(t); err != nil {
-			return &proof.DamageError{Set: a.Set, Object: strings.Join(t.Objects, ", "), Err: err}
+		if t.Delta != nil {
+			continue
+		}
+		if err := checkDigest(a.set, t, a.loaded.sum(a.set, t.Objects)); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func (a *apply) checkDigest(t manifest.Table) error {
+// checkDigest compares what was loaded of a table with what its set recorded.
+func checkDigest(s proof.Set, t manifest.Table, got codec.Digest) error {
 	want, err := codec.ParseDigest(t.Digest)
+	if err == nil && !got.Equal(want) {
+		err = fmt.Errorf("table %s.%s: %d rows were restored whose digest is not that of the %d rows that were backed up",
+			t.Schema, t.Name, got.Rows, want.Rows)
+	}
 	if err != nil {
-		return err
-	}
-	var sum codec.Digest
-	for _, name := range t.Objects {
-		sum.Merge(a.loaded.objects[name])
-	}
-	if !sum.Equal(want) {
-		return fmt.Errorf("table %s.%s: %d rows were restored whose digest is not that of the %d rows that were backed up",
-			t.Schema, t.Name, sum.Rows, want.Rows)
+		return &proof.DamageError{Set: s.ID, Object: strings.Join(t.Objects, ", "), Err: err}
 	}
 	return nil
-}
-
-// countingReader tells the meter of every mebibyte that passes, and keeps the
-// error that ended the stream.
-type countingReader struct {
-	r       io.Reader
-	meter   *meter
-	pending int64
-	err     error // of r, but io.EOF
-}
-
-func (c *countingReader) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	if err != nil && err != io.EOF {
-		c.err = err
-	}
-	if c.pending += int64(n); c.pending >= 1<<20 || err != nil {
-		c.meter.add(c.pending)
-		c.pending = 0
-	}
-	return n, err
 }

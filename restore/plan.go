@@ -31,6 +31,10 @@ type Plan struct {
 	RawBytes  int64 `json:"raw_bytes"`
 	ReadBytes int64 `json:"read_bytes"` // to read from the sink
 
+	// Chain is an incremental set with those that it builds on, the full one
+	// first; empty for a full set.
+	Chain []Link `json:"chain,omitempty"`
+
 	MissingRoles      []string                `json:"missing_roles,omitempty"`
 	MissingExtensions []string                `json:"missing_extensions,omitempty"`
 	Prerequisites     []manifest.Prerequisite `json:"prerequisites,omitempty"` // must exist already
@@ -46,6 +50,7 @@ type Plan struct {
 	set      proof.Set
 	contents *manifest.Contents
 	archive  *toc.Archive
+	chain    *proof.Chain // nil: the set is a full one
 	target   *target
 	survey   *survey // of a target that is restored into in place
 	undo     *undo   // what a rollback undoes
@@ -84,7 +89,11 @@ func (e *NotEmptyError) Error() string {
 // nothing. What is missing on the target, and what a restore in place may not
 // replace, is in the plan, and Apply refuses it.
 //
-// Errors: [*manifest.SealError], [*IdentityError], [*manifest.DamageError],
+// An incremental set is restored with all that it builds on, which is looked for
+// in the same sink.
+//
+// Errors: [*manifest.SealError], [*IdentityError], [*manifest.DamageError], of an
+// incremental set [*LinkError],
 // [*NotEmptyError], with Replace [ErrBusy] while a backup of the target runs,
 // and what the sink and connecting return.
 func (r *Restorer) Plan(ctx context.Context, set *manifest.Manifest, opts *Options) (*Plan, error) {
@@ -99,21 +108,15 @@ func (r *Restorer) plan(ctx context.Context, set *manifest.Manifest, opts *Optio
 	if opts != nil {
 		p.opts = *opts
 	}
-	if set.Kind != manifest.Full {
-		return nil, fmt.Errorf("restore: set %s is %s, not a full backup of a database", set.ID, set.Kind)
+	if set.Kind != manifest.Full && set.Kind != manifest.Incremental {
+		return nil, fmt.Errorf("restore: set %s is %s, not a backup of a database", set.ID, set.Kind)
 	}
 	var err error
 	if p.set, err = r.open(ctx, set); err != nil {
 		return nil, err
 	}
-	if p.contents, err = p.set.Contents(ctx); err != nil {
+	if err := p.readSet(ctx); err != nil {
 		return nil, err
-	}
-	if p.archive, err = p.set.Archive(ctx); err != nil {
-		return nil, err
-	}
-	if bad := proof.CheckArchive(set, p.contents, p.archive); len(bad) > 0 {
-		return nil, bad[0]
 	}
 	if rollback {
 		if err := p.toUndo(ctx); err != nil {
@@ -142,6 +145,9 @@ func (p *Plan) describe() {
 		p.Rows += t.Rows
 	}
 	p.RawBytes, p.ReadBytes = p.set.RawSize(), p.set.StoredSize()
+	if p.chain != nil {
+		p.measureChain()
+	}
 	p.Prerequisites, p.Excluded = p.contents.Prerequisites, p.contents.Excluded
 	if len(p.set.Suspect) > 0 {
 		p.Notes = append(p.Notes, "the set is suspect: "+strings.Join(p.set.Suspect, "; "))

@@ -82,26 +82,12 @@ func (a *tableApply) load(ctx context.Context, g *rowGroup, into func(rowPart) (
 	return nil
 }
 
-func (a *tableApply) copyObject(ctx context.Context, part rowPart, sql string) (d codec.Digest, err error) {
-	obj, err := a.set.Open(ctx, part.object)
-	if err != nil {
-		return d, err
+func (a *tableApply) copyObject(ctx context.Context, part rowPart, sql string) (codec.Digest, error) {
+	d, err := feed{a.conn, a.meter, part.entry}.rows(ctx, a.set, part.object, sql, nil)
+	if err == nil {
+		a.meter.addRows(d.Rows)
 	}
-	defer obj.Close()
-	rows := codec.NewRowReader(obj)
-	in := &countingReader{r: rows, meter: a.meter}
-	tag, err := a.conn.PgConn().CopyFrom(ctx, in, sql)
-	switch {
-	case in.err != nil:
-		return d, in.err // why the COPY was given up; the server only repeats it
-	case err != nil:
-		return d, entryError(part.entry, sql, err)
-	}
-	if d = rows.Digest(); tag.RowsAffected() != d.Rows {
-		return d, &EntryError{Desc: part.entry.Desc, Name: part.entry.Tag, Err: fmt.Errorf("the server took %d rows of %d", tag.RowsAffected(), d.Rows)}
-	}
-	a.meter.addRows(d.Rows)
-	return d, nil
+	return d, err
 }
 
 // from is what the group's live rows are read from.

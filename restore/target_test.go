@@ -80,8 +80,8 @@ func TestTargetErrors(t *testing.T) {
 	wrong.Password = "guessed-secret"
 	nameless := oracle.Config(t, newName(t, srv))
 	nameless.Database = ""
-	incremental := *set
-	incremental.Kind = manifest.Incremental
+	storage := *set
+	storage.Kind = manifest.Storage
 	for _, c := range []struct {
 		restorer restore.Restorer
 		set      *manifest.Manifest
@@ -90,7 +90,7 @@ func TestTargetErrors(t *testing.T) {
 		{restore.Restorer{Target: wrong}, set, "Sink is nil"},
 		{restore.Restorer{Sink: sink}, set, "Target is nil"},
 		{restore.Restorer{Sink: sink, Target: nameless}, set, "names no database"},
-		{restore.Restorer{Sink: sink, Target: wrong}, &incremental, "not a full backup"},
+		{restore.Restorer{Sink: sink, Target: wrong}, &storage, "not a backup of a database"},
 		{restore.Restorer{Sink: sink, Target: wrong}, set, "password authentication failed"},
 		{restore.Restorer{Sink: sink, Target: poor}, set, "CREATEDB"},
 	} {

@@ -28,6 +28,9 @@ func (p *Plan) WriteText(w io.Writer) error {
 	}
 	fmt.Fprintf(&b, "  %s, %s, %s (%s to read from the sink)\n", english.Plural(p.Tables, "table", ""),
 		english.Plural(int(p.Rows), "row", ""), humanize.IBytes(uint64(p.RawBytes)), humanize.IBytes(uint64(p.ReadBytes)))
+	for _, l := range p.Chain {
+		fmt.Fprintf(&b, "  from %s set %s, data of %s: %s to read\n", l.Kind, l.Set, l.DataTime.Format(time.RFC3339), humanize.IBytes(uint64(l.ReadBytes)))
+	}
 	list := func(title string, items []string) { writeList(&b, title, items) }
 	if p.Replace != nil {
 		p.Replace.write(&b, list)
