@@ -20,7 +20,8 @@ import (
 // Integrity reads every object of a set back and proves it: its size and
 // sha256 against the manifest, its decryption and decompression, the rows and digest of every
 // table and of the large objects against contents.json, and that every entry
-// of the archive has its data. Damage is in the report; the error is for what
+// of the archive has its data. Of the sets that an incremental one builds on it
+// reads and proves what a restore of the set would. Damage is in the report; the error is for what
 // kept it from being looked for: [*manifest.SealError], [*IdentityError], and
 // what the sink returns.
 func (v *Verifier) Integrity(ctx context.Context, set *manifest.Manifest) (*Report, error) {
@@ -31,9 +32,9 @@ func (v *Verifier) Integrity(ctx context.Context, set *manifest.Manifest) (*Repo
 	i := &integrity{
 		Verifier: v, set: s, meter: newMeter(v.Progress, set.StoredSize()),
 		rep:   &Report{Set: set.ID, Method: manifest.Integrity, Start: time.Now().UTC(), Objects: len(set.Objects), Bytes: set.StoredSize()},
-		rows:  map[string]codec.Digest{},
+		rows:  map[manifest.Ref]codec.Digest{},
 		files: map[string][]byte{},
-		bad:   map[string]bool{},
+		bad:   map[manifest.Ref]bool{},
 	}
 	if err := i.run(ctx); err != nil {
 		return nil, err
@@ -50,11 +51,13 @@ type integrity struct {
 	meter    *meter
 	contents *manifest.Contents
 	archive  *toc.Archive
+	chain    *proof.Chain // nil: the set is a full one, or what it builds on cannot be read
 
 	mu    sync.Mutex
-	rows  map[string]codec.Digest // by object name
-	files map[string][]byte       // large objects, by object name
-	bad   map[string]bool         // objects that were found damaged
+	rows  map[manifest.Ref]codec.Digest
+	files map[string][]byte     // large objects, by object name
+	bad   map[manifest.Ref]bool // objects that were found damaged
+	older []part                // what is to be read of other sets
 }
 
 // reading is how one object is read, apart from its checksum.
@@ -80,6 +83,9 @@ func (i *integrity) run(ctx context.Context) (err error) {
 			i.damaged(d)
 		}
 		how = i.roles()
+		if err := i.readChain(ctx); err != nil {
+			return err
+		}
 	}
 	if err := i.readAll(ctx, how); err != nil || !judged {
 		return err
@@ -92,7 +98,7 @@ func (i *integrity) run(ctx context.Context) (err error) {
 // were.
 func (i *integrity) readAll(ctx context.Context, how map[string]reading) error {
 	contents, _ := proof.Stored(i.set.Manifest, manifest.ContentsName)
-	archive, _ := proof.Stored(i.set.Manifest, toc.FileName)
+	archive, _ := proof.Stored(i.set.Manifest, proof.ArchiveName(i.set.Manifest))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(i.jobs())
 	for _, obj := range i.set.Objects {
@@ -102,7 +108,13 @@ func (i *integrity) readAll(ctx context.Context, how map[string]reading) error {
 		}
 		g.Go(func() error {
 			defer i.meter.add(obj.Size, false)
-			return i.damaged(i.read(ctx, obj.Name, how[obj.Name]))
+			return i.damaged(i.read(ctx, i.set, obj.Name, how[obj.Name]))
+		})
+	}
+	for _, part := range i.older {
+		g.Go(func() error {
+			defer i.meter.add(part.size, false)
+			return i.damaged(i.read(ctx, part.set, part.name, tableRows))
 		})
 	}
 	return g.Wait()
@@ -113,9 +125,13 @@ func (i *integrity) damaged(err error) error {
 	var d *proof.DamageError
 	if errors.As(err, &d) {
 		i.mu.Lock()
-		i.bad[d.Object] = true
+		i.bad[manifest.Ref{Set: d.Set, Object: d.Object}] = true
 		i.mu.Unlock()
-		i.rep.find("object "+d.Object, "%v", d.Err)
+		what := d.Object
+		if d.Set != i.set.ID {
+			what = d.Set + "/" + what
+		}
+		i.rep.find("object "+what, "%v", d.Err)
 		return nil
 	}
 	return err
@@ -127,6 +143,9 @@ func (i *integrity) roles() map[string]reading {
 	for _, t := range i.contents.Tables {
 		for _, name := range t.Objects {
 			how[name] = tableRows
+		}
+		if t.Delta != nil && t.Delta.Kept != "" {
+			how[t.Delta.Kept] = tableRows
 		}
 	}
 	for _, obj := range i.set.Objects {
@@ -145,8 +164,8 @@ func isBlob(name string) bool {
 }
 
 // read reads one object to its end.
-func (i *integrity) read(ctx context.Context, name string, how reading) error {
-	obj, err := i.set.Open(ctx, name)
+func (i *integrity) read(ctx context.Context, s proof.Set, name string, how reading) error {
+	obj, err := s.Open(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -157,13 +176,13 @@ func (i *integrity) read(ctx context.Context, name string, how reading) error {
 		if _, err := r.WriteTo(io.Discard); err != nil {
 			var d *proof.DamageError
 			if !errors.As(err, &d) && (errors.Is(err, codec.ErrUnterminated) || errors.Is(err, codec.ErrTrailing)) {
-				return &proof.DamageError{Set: i.set.ID, Object: name, Err: err}
+				return &proof.DamageError{Set: s.ID, Object: name, Err: err}
 			}
 			return err
 		}
 		i.mu.Lock()
 		defer i.mu.Unlock()
-		i.rows[name] = r.Digest()
+		i.rows[manifest.Ref{Set: s.ID, Object: name}] = r.Digest()
 	case largeObject:
 		h := sha256.New()
 		if _, err := io.Copy(h, obj); err != nil {
@@ -182,28 +201,50 @@ func (i *integrity) read(ctx context.Context, name string, how reading) error {
 // checkTables adds the digests of the objects up to those of the tables.
 func (i *integrity) checkTables() {
 	for _, t := range i.contents.Tables {
-		want, err := codec.ParseDigest(t.Digest)
-		if err != nil {
-			i.rep.find("table "+t.Schema+"."+t.Name, "contents.json has no digest for it: %v", err)
+		l := i.chain.Layers(t.Schema, t.Name)
+		if t.Delta != nil && l == nil {
+			i.checkChange(i.set, t) // what it builds on is a finding already
 			continue
 		}
-		var sum codec.Digest
-		whole := true
-		for _, name := range t.Objects {
-			d, ok := i.rows[name]
-			whole = whole && ok
-			sum.Merge(d)
+		var ok bool
+		if l == nil {
+			ok = i.checkDigest(i.set, t, "rows", t.Objects, t.Digest)
+		} else {
+			ok = i.checkLayers(l)
 		}
-		switch {
-		case !whole: // the damaged object is a finding already
-		case !sum.Equal(want):
-			i.rep.find("table "+t.Schema+"."+t.Name, "its objects hold %d rows whose digest is not that of the %d rows backed up", sum.Rows, want.Rows)
-		default:
-			i.rep.Tables++
-			i.rep.Rows += sum.Rows
+		if ok {
+			i.rep.count(t.Rows)
 		}
 	}
 	i.rep.Sequences = len(i.contents.Sequences)
+}
+
+// checkDigest holds what was read of a table's objects against what its set says
+// of them.
+func (i *integrity) checkDigest(s proof.Set, t manifest.Table, what string, objects []string, digest string) bool {
+	table := "table " + t.Schema + "." + t.Name
+	want, err := codec.ParseDigest(digest)
+	if err != nil {
+		i.rep.find(table, "contents.json has no digest for its %s: %v", what, err)
+		return false
+	}
+	var sum codec.Digest
+	for _, name := range objects {
+		d, read := i.rows[manifest.Ref{Set: s.ID, Object: name}]
+		if !read {
+			return false // the damaged object is a finding already
+		}
+		sum.Merge(d)
+	}
+	if !sum.Equal(want) {
+		in := ""
+		if s.ID != i.set.ID {
+			in = " in " + s.ID
+		}
+		i.rep.find(table, "its objects%s hold %d %s whose digest is not that of the %d that were backed up", in, sum.Rows, what, want.Rows)
+		return false
+	}
+	return true
 }
 
 // checkBlobs adds the large objects up, by the archive's own lists of them.
@@ -213,7 +254,7 @@ func (i *integrity) checkBlobs(ctx context.Context) error {
 		if e.Desc != "BLOBS" {
 			continue
 		}
-		if name, _ := proof.Stored(i.set.Manifest, e.File.String()); i.bad[name] {
+		if name, _ := proof.Stored(i.set.Manifest, e.File.String()); i.bad[manifest.Ref{Set: i.set.ID, Object: name}] {
 			continue
 		}
 		err := i.set.LargeObjects(ctx, e.File.String(), func(oid uint32, object string) error {

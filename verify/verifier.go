@@ -23,6 +23,11 @@ import (
 // read to find that out.
 type IdentityError = proof.IdentityError
 
+// LinkError tells that a set which an incremental one builds on is missing,
+// damaged or not what it was. It names the link, and offers the newest older
+// point that does without it.
+type LinkError = proof.LinkError
+
 // Verifier proves sets of one sink. Only Sink is required. It holds no state
 // and may be used by several goroutines.
 type Verifier struct {
@@ -143,6 +148,14 @@ func (r *Report) limit(format string, args ...any) {
 	r.Limits = append(r.Limits, fmt.Sprintf(format, args...))
 }
 
+// count counts a table that was looked at.
+func (r *Report) count(rows int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.Tables++
+	r.Rows += rows
+}
+
 func (v *Verifier) jobs() int {
 	if v.Jobs > 0 {
 		return v.Jobs
@@ -155,8 +168,8 @@ func (v *Verifier) open(ctx context.Context, set *manifest.Manifest) (proof.Set,
 	if v.Sink == nil {
 		return proof.Set{}, errNoSink
 	}
-	if set.Kind != manifest.Full {
-		return proof.Set{}, fmt.Errorf("verify: set %s is %s, not a full backup of a database", set.ID, set.Kind)
+	if set.Kind != manifest.Full && set.Kind != manifest.Incremental {
+		return proof.Set{}, fmt.Errorf("verify: set %s is %s, not a backup of a database", set.ID, set.Kind)
 	}
 	if err := manifest.CheckSeal(ctx, v.Sink, set, v.Trust); err != nil {
 		return proof.Set{}, err
@@ -180,6 +193,13 @@ const progressEvery = 100 * time.Millisecond
 
 func newMeter(call func(Progress), total int64) *meter {
 	return &meter{call: call, begun: time.Now(), state: Progress{Total: total}}
+}
+
+// grow sets the total, where it turned out to be more.
+func (m *meter) grow(total int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.state.Total = total
 }
 
 func (m *meter) add(n int64, end bool) {
