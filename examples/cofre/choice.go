@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"slices"
+	"time"
 
 	"filippo.io/age"
 
@@ -71,30 +72,94 @@ func (s *selection) find(ctx context.Context, c *console) (*found, error) {
 	if err != nil {
 		return nil, err
 	}
-	return f, s.choose(c, f)
+	return f, f.choose(c, s.Set)
 }
 
-// choose finds the selected backup.
-func (s *selection) choose(c *console, f *found) (err error) {
-	if known := f.inventory.Sources(); s.Set == "latest" && len(known) > 1 {
-		return usageError(fmt.Sprintf("the sink holds backups of several sources: say which with --source, one of %q", known))
-	}
-	if f.set, err = f.inventory.Find(s.Set); err == nil && s.Set == "latest" {
-		f.warnOfNewer(c)
-	}
-	return err
+// reading is what the commands share that open backups.
+type reading struct {
+	Identity files `short:"i" placeholder:"FILE" help:"age identities (AGE-SECRET-KEY-...) that open an encrypted backup. Repeat for more."`
+	place
 }
 
-// warnOfNewer tells which newer backups latest passes over.
-func (f *found) warnOfNewer(c *console) {
-	const passed = "latest passes over a newer backup"
+// open opens the sink, and reads what opens its backups.
+func (r *reading) open(ctx context.Context) (*found, error) {
+	identities, err := readAll(r.Identity, "--identity", identitiesParser(ctx))
+	if err != nil {
+		return nil, err
+	}
+	f, err := r.scan(ctx)
+	if err != nil {
+		return nil, err
+	}
+	f.identities = identities
+	return f, nil
+}
+
+// choice is what the commands share that read one backup.
+type choice struct {
+	reading
+	Set string `arg:"" help:"Which backup: its name as list shows it, a part of the name that no other has, or latest (${latest})."`
+}
+
+// find finds the backup, and reads what opens it.
+func (o *choice) find(ctx context.Context, c *console, kinds ...manifest.Kind) (*found, error) {
+	f, err := o.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return f, f.choose(c, o.Set, kinds...)
+}
+
+// choose finds the backup that is meant; latest is the newest of these kinds, or
+// of any.
+func (f *found) choose(c *console, ref string, kinds ...manifest.Kind) (err error) {
+	if ref != "latest" {
+		f.set, err = f.inventory.Find(ref)
+		return err
+	}
+	if _, err := f.source("latest"); err != nil {
+		return err
+	}
+	if f.set = f.inventory.Latest(kinds...); f.set == nil {
+		_, err := f.inventory.Find("latest")
+		return err
+	}
+	f.warnOfNewer(c, time.Time{})
+	return nil
+}
+
+// source is the one whose backups the sink holds.
+func (f *found) source(asked string) (string, error) {
+	switch known := f.inventory.Sources(); len(known) {
+	case 0:
+		_, err := f.inventory.Find("latest")
+		return "", err
+	case 1:
+		return known[0], nil
+	default:
+		return "", usageError(fmt.Sprintf("%s means one source, and the sink holds backups of several: say which with --source, one of %q", asked, known))
+	}
+}
+
+// instead tells whether a backup of the kind could stand for the chosen one: of a
+// database full and incremental ones do.
+func (f *found) instead(kind manifest.Kind) bool {
+	ofDatabase := func(k manifest.Kind) bool { return k == manifest.Full || k == manifest.Incremental }
+	return kind == f.set.Kind || ofDatabase(kind) && ofDatabase(f.set.Kind)
+}
+
+// warnOfNewer tells which newer backups are passed over, and began before a
+// moment, if there is one.
+func (f *found) warnOfNewer(c *console, before time.Time) {
+	const passed = "a newer backup is passed over"
 	for _, m := range f.inventory.Sets {
-		if !m.Good() && m.Kind == f.set.Kind && isSafety(m) == isSafety(f.set) && m.Start.After(f.set.Start) {
+		if !m.Good() && f.instead(m.Kind) && isSafety(m) == isSafety(f.set) && m.Start.After(f.set.Start) && (before.IsZero() || m.Start.Before(before)) {
 			c.log.Warn(passed, "backup", m.ID, "state", "suspect")
 		}
 	}
 	for _, d := range f.inventory.Damaged {
-		if manifest.KindOf(d.ID) == f.set.Kind && d.ID > f.set.ID {
+		began := startOf(d.ID)
+		if f.instead(manifest.KindOf(d.ID)) && began > startOf(f.set.ID) && (before.IsZero() || began < before.UTC().Format(idSecond)) {
 			c.log.Warn(passed, "backup", d.ID, "state", "damaged", "err", d.Err)
 		}
 	}
@@ -102,32 +167,3 @@ func (f *found) warnOfNewer(c *console) {
 
 // isSafety tells what was taken before something was overwritten.
 func isSafety(m *manifest.Manifest) bool { return m.Purpose == manifest.Safety }
-
-// choice is what the commands share that read one backup.
-type choice struct {
-	Identity files `short:"i" placeholder:"FILE" help:"age identities (AGE-SECRET-KEY-...) that open an encrypted backup. Repeat for more."`
-	selection
-}
-
-// find finds the backup, and reads what opens it.
-func (o *choice) find(ctx context.Context, c *console) (*found, error) {
-	f, err := o.open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return f, o.choose(c, f)
-}
-
-// open opens the sink, and reads what opens its backups.
-func (o *choice) open(ctx context.Context) (*found, error) {
-	identities, err := readAll(o.Identity, "--identity", identitiesParser(ctx))
-	if err != nil {
-		return nil, err
-	}
-	f, err := o.scan(ctx)
-	if err != nil {
-		return nil, err
-	}
-	f.identities = identities
-	return f, nil
-}

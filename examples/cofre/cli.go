@@ -7,6 +7,7 @@ import (
 const description = `Back up PostgreSQL databases, prove the backups, restore them. Needs no pg_dump.
 
   cofre full    --db postgresql://backup@db.example/app --sink /var/backups/app
+  cofre incremental --db postgresql://backup@db.example/app --sink /var/backups/app
   cofre list    --sink /var/backups/app
   cofre verify  --sink /var/backups/app latest
   cofre restore --sink /var/backups/app --to postgresql://admin@db.example/app_restored latest
@@ -28,6 +29,7 @@ Exit codes: 0 done, 1 failed, 2 wrong use, 3 damage found, 4 done but suspect,
 // grammar is the command line. The type of each command says its flags.
 type grammar struct {
 	Full         fullCommand         `cmd:"" help:"Take a full backup of a database."`
+	Incremental  incrementalCommand  `cmd:"" help:"Store what changed in a database since its last backup."`
 	List         listCommand         `cmd:"" help:"List the backups in a sink, damaged and unfinished ones too."`
 	Show         showCommand         `cmd:"" help:"Show what one backup holds, and what it leaves out."`
 	Restore      restoreCommand      `cmd:"" help:"Restore a backup into a new or empty database, or over one in use."`
@@ -51,6 +53,7 @@ func newParser(c *console) (*kong.Kong, error) {
 		kong.Description(description),
 		kong.DefaultEnvars("COFRE"),
 		documentedPolicy(),
+		documentedChain(),
 		kong.Vars{"latest": "the newest that is good and whole"},
 		kong.Bind(c),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoAppDescFormat: true}),

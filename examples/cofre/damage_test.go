@@ -22,8 +22,8 @@ func TestDamage(t *testing.T) {
 		"--export", "names=SELECT name FROM app.people")
 	set := glob(t, sink, "full", "*")[0]
 	objects := append(glob(t, set, "*.*"), glob(t, set, "exports", "*")...)
-	if len(objects) != 10 {
-		t.Fatalf("objects %q: want toc.dat, two tables, a large object and its index, schema, globals, contents, an export and the manifest", objects)
+	if len(objects) != 11 {
+		t.Fatalf("objects %q: want toc.dat, two tables, a large object and its index, schema, globals, contents, state, an export and the manifest", objects)
 	}
 	for _, object := range objects {
 		whole, err := os.ReadFile(object)

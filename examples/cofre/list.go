@@ -24,11 +24,12 @@ func (*listCommand) Help() string {
 
   good        committed and not suspect (verify proves it)
   suspect     committed, but unlike the ones before it: show says why
-  damaged     its manifest cannot be used, or no key given with --trust sealed it
+  damaged     its manifest cannot be used, or no key given with --trust sealed it;
+              or what it builds on is missing or damaged
   unfinished  it has no manifest: its run is still at work, or died
   ..., held   cleanup does not delete it, until it is released
 
-TESTED is the newest outcome that verify --record kept; a good one that passed it
+ON is the end of the name of the backup that an incremental one builds on. TESTED is the newest outcome that verify --record kept; a good one that passed it
 counts as verified.
 
 Example:
@@ -42,9 +43,12 @@ func (l *listCommand) Run(ctx context.Context, c *console) error {
 		return err
 	}
 	inv := f.inventory
-	r := &listResult{Sets: []setLine{}}
+	r, links := &listResult{Sets: []setLine{}}, linksOf(inv)
 	for _, m := range inv.Sets {
 		line := describe(m)
+		if _, err := links.chain(m); err != nil {
+			line.State, line.Problem = damaged, err.Error()
+		}
 		line.Proof, line.Verified = proofOf(inv, m), inv.Verified(m)
 		r.Sets = append(r.Sets, line)
 	}
@@ -63,7 +67,7 @@ func (l *listCommand) Run(ctx context.Context, c *console) error {
 	for _, refused := range inv.Refused {
 		r.Refused = append(r.Refused, refusedLine{refused.Name, refused.Err.Error()})
 	}
-	slices.SortStableFunc(r.Sets, func(a, b setLine) int { return cmp.Compare(a.second(), b.second()) })
+	slices.SortStableFunc(r.Sets, func(a, b setLine) int { return cmp.Compare(startOf(a.ID), startOf(b.ID)) })
 	c.result = r
 	return nil
 }
@@ -89,6 +93,7 @@ type setLine struct {
 	DataTime time.Time        `json:"data_time,omitzero"` // the moment that the data is of
 	Start    time.Time        `json:"start,omitzero"`
 	End      time.Time        `json:"end,omitzero"`
+	Parents  []string         `json:"parents,omitempty"`  // what it builds on
 	Size     int64            `json:"size"`               // bytes as stored
 	RawSize  int64            `json:"raw_size,omitempty"` // bytes before compression
 	Objects  int64            `json:"objects,omitempty"`
@@ -106,18 +111,24 @@ func describe(m *manifest.Manifest) setLine {
 		DataTime: m.DataTime, Start: m.Start, End: m.End,
 		Size: m.StoredSize(), RawSize: m.RawSize(), Objects: int64(len(m.Objects)), Suspect: m.Suspect,
 	}
+	for _, p := range m.Parents {
+		s.Parents = append(s.Parents, p.ID)
+	}
 	if !m.Good() {
 		s.State = suspect
 	}
 	return s
 }
 
-// second is when the backup began, from its ID: damaged ones have no other.
-func (s *setLine) second() string {
-	_, name, _ := strings.Cut(s.ID, "/")
-	second, _, _ := strings.Cut(name, "-")
+// startOf is when the backup began, from its ID: damaged ones have no other.
+func startOf(id string) (second string) {
+	_, name, _ := strings.Cut(id, "/")
+	second, _, _ = strings.Cut(name, "-")
 	return second
 }
+
+// idSecond is how an ID has it.
+const idSecond = "20060102T150405Z"
 
 // what is the kind, and what makes the set another than a whole backup.
 func (s *setLine) what() string {
@@ -129,6 +140,15 @@ func (s *setLine) what() string {
 		what += ", " + string(s.Purpose)
 	}
 	return what
+}
+
+// on is the end of the parent's name, which is enough to name it.
+func (s *setLine) on() string {
+	if len(s.Parents) == 0 {
+		return "-"
+	}
+	_, end, _ := strings.Cut(s.Parents[0], "-")
+	return end
 }
 
 // listResult is the backups of a sink, the oldest first.
@@ -143,7 +163,7 @@ func (r *listResult) writeText(w io.Writer) error {
 		return r.writeRefused(w)
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "BACKUP\tSOURCE\tKIND\tAGE\tSIZE\tTESTED\tSTATE")
+	fmt.Fprintln(t, "BACKUP\tSOURCE\tKIND\tON\tAGE\tSIZE\tTESTED\tSTATE")
 	for _, s := range r.Sets {
 		age := "-"
 		if at := cmp.Or(s.DataTime, s.Start); !at.IsZero() {
@@ -153,7 +173,7 @@ func (r *listResult) writeText(w io.Writer) error {
 		if s.Hold != nil {
 			what += ", held"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.ID, cmp.Or(plain(s.Source), "-"), s.what(), age, size(s.Size), s.Proof, what)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.ID, cmp.Or(plain(s.Source), "-"), s.what(), s.on(), age, size(s.Size), s.Proof, what)
 	}
 	if err := t.Flush(); err != nil {
 		return err

@@ -12,7 +12,7 @@ import (
 // lock is what the commands share that cron starts, of which a second must not
 // begin before the first has ended.
 type lock struct {
-	LockDir file `placeholder:"DIR" help:"A folder, made if needed, of a file for each command and profile, locked while it runs: another run of the same ends at once, with 75."`
+	LockDir file `placeholder:"DIR" help:"A folder, made if needed, of a file for each command and profile, locked while it runs: another run of the same ends at once, with 75. full and incremental have the same."`
 }
 
 // errLocked is wrapped by the error of who came second.

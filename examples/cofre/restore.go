@@ -12,7 +12,7 @@ import (
 )
 
 type restoreCommand struct {
-	choice
+	point
 	target
 	Replace bool `file:"no" help:"Restore over what the database holds, in place: what the backup holds is dropped there first, all else stays."`
 
@@ -28,6 +28,9 @@ type restoreCommand struct {
 func (*restoreCommand) Help() string {
 	return `Prints what it will do, asks for the name of the target, and then does it. Without
 a terminal and without --confirm it ends after the plan: nothing is changed.
+
+SET or --at says which backup. An incremental one is restored with all that it builds
+on; latest is the newest of both kinds.
 
 It does not overwrite: restore into a new name, look at it, then rename. A database
 that it creates has its name only when everything is in it and checked.
@@ -46,7 +49,8 @@ Examples:
 
   cofre restore --sink /var/backups/app --to postgresql://admin@db.example/app_restored latest
   cofre restore --to postgresql://me@localhost/test --no-owner --no-privileges --confirm test k7f3
-  cofre restore --sink /var/backups/app --to postgresql://admin@db.example/app --replace latest`
+  cofre restore --sink /var/backups/app --to postgresql://admin@db.example/app --replace latest
+  cofre restore --to postgresql://admin@db.example/app_restored --at "2026-11-23 14:00"`
 }
 
 func (r *restoreCommand) Run(ctx context.Context, c *console, parsed *kong.Context) error {

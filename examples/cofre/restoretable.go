@@ -11,8 +11,8 @@ import (
 )
 
 type restoreTableCommand struct {
-	choice
-	Tables []string `arg:"" name:"table" help:"Which tables: schema.table, or table where one schema alone has it; double quotes keep case. Partitions come with their table."`
+	point
+	Tables []string `arg:"" optional:"" name:"table" help:"Which tables: schema.table, or table where one schema alone has it; double quotes keep case. Partitions come with their table."`
 	target
 	Replace   bool `file:"no" help:"Drop and rebuild the tables whose definition is not the backup's any more. Otherwise they are refused."`
 	NoRefresh bool `help:"Leave the materialized views that read the tables as they are."`
@@ -36,12 +36,19 @@ must own the tables.
 Examples:
 
   cofre restore-table --sink /var/backups/app --to postgresql://admin@db.example/app latest public.orders
-  cofre restore-table --profile app --to postgresql://admin@db.example/app k7f3 orders order_items '"Odd Name"'`
+  cofre restore-table --profile app --to postgresql://admin@db.example/app k7f3 orders order_items '"Odd Name"'
+  cofre restore-table --profile app --to postgresql://admin@db.example/app --at "2026-11-23 14:00" orders`
 }
 
 func (r *restoreTableCommand) Run(ctx context.Context, c *console, parsed *kong.Context) error {
 	if err := r.check(); err != nil {
 		return err
+	}
+	if !r.At.IsZero() && r.Set != "" { // there is no backup before the tables
+		r.Tables, r.Set = append([]string{r.Set}, r.Tables...), ""
+	}
+	if len(r.Tables) == 0 {
+		return usageError(`expected "<table> ..."`)
 	}
 	f, err := r.find(ctx, c)
 	if err != nil {

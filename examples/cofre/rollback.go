@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -90,7 +91,7 @@ func (r *rollbackCommand) choose(c *console, f *found) (err error) {
 		return usageError(fmt.Sprintf("the sink holds safety backups of several sources with a database %q: say which with --source, one of %q", name, sources))
 	}
 	f.set = safety.Sets[len(safety.Sets)-1]
-	f.warnOfNewer(c)
+	f.warnOfNewer(c, time.Time{})
 	return nil
 }
 

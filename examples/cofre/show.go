@@ -34,7 +34,10 @@ func (s *showCommand) Run(ctx context.Context, c *console) error {
 		return err
 	}
 	c.result = r // which is shown also where nothing opens the contents
-	if f.set.Kind == manifest.Full {
+	if r.Chain, err = linksOf(f.inventory).chain(f.set); err != nil {
+		c.log.Warn("it cannot be restored", "err", err)
+	}
+	if f.set.Kind == manifest.Full || f.set.Kind == manifest.Incremental {
 		restorer := &restore.Restorer{Sink: f.sink, Identities: f.identities, Trust: f.trust}
 		if r.contents, err = restorer.Contents(ctx, f.set); err != nil {
 			return err
@@ -51,6 +54,7 @@ func (s *showCommand) Run(ctx context.Context, c *console) error {
 type showResult struct {
 	Manifest json.RawMessage `json:"manifest"`
 	Contents json.RawMessage `json:"contents,omitempty"`
+	Chain    *chainFact      `json:"chain,omitempty"` // nil if it builds on nothing, or on what is missing
 	Proof    *proofFact      `json:"proof,omitempty"` // nil if it was never put to the test
 	Hold     *holdFact       `json:"hold,omitempty"`  // nil if it is not held
 
@@ -77,6 +81,12 @@ func (r *showResult) writeText(w io.Writer) error {
 	}
 	line("Source", "%s", plain(s.Source))
 	line("Kind", "%s", s.what())
+	for _, parent := range s.Parents {
+		line("Builds on", "%s", parent)
+	}
+	if r.Chain != nil {
+		line("Chain", "%s", r.Chain)
+	}
 	line("Data of", "%s (%s)", s.DataTime.Local().Format("2006-01-02 15:04:05 MST"), humanize.Time(s.DataTime))
 	if d := r.set.Database; d != nil {
 		where := "primary"
@@ -89,20 +99,24 @@ func (r *showResult) writeText(w io.Writer) error {
 	line("Took", "%s", duration(s.End.Sub(s.Start)))
 	line("Made by", "%s", plain(r.set.Producer))
 	if r.contents != nil {
-		writeContents(t, r.contents)
+		writeContents(t, r.contents, r.set.Kind == manifest.Incremental)
 	}
 	return t.Flush()
 }
 
 // writeContents writes what a set holds, each part under its title.
-func writeContents(w io.Writer, c *manifest.Contents) {
+func writeContents(w io.Writer, c *manifest.Contents, incremental bool) {
 	var rows int64
 	for _, t := range c.Tables {
 		rows += t.Rows
 	}
 	fmt.Fprintf(w, "\n%s, %s:\n", count(int64(len(c.Tables)), "table", "tables"), count(rows, "row", "rows"))
 	for _, t := range c.Tables {
-		fmt.Fprintf(w, "  %s.%s\t%s\n", plain(t.Schema), plain(t.Name), count(t.Rows, "row", "rows"))
+		change := ""
+		if incremental {
+			change = "\t" + changeOf(&t)
+		}
+		fmt.Fprintf(w, "  %s.%s\t%s%s\n", plain(t.Schema), plain(t.Name), count(t.Rows, "row", "rows"), change)
 	}
 	fmt.Fprintf(w, "%s, %s\n", count(int64(len(c.Sequences)), "sequence", "sequences"), count(c.LargeObjects.Count, "large object", "large objects"))
 	section(w, "Extensions", c.Extensions, func(x manifest.Extension) string { return plain(x.Name) + "\t" + plain(x.Version) })

@@ -48,7 +48,7 @@ func cofre(t *testing.T, want int, args ...string) (stdout string) {
 }
 
 // await returns when the condition holds.
-func await(t *testing.T, what string, condition func() bool) {
+func await(t testing.TB, what string, condition func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !condition(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
