@@ -6,29 +6,37 @@ import (
 
 	"github.com/assist-move-assist/pgcofre/backup/manifest"
 	"github.com/assist-move-assist/pgcofre/backup/toc"
+	"github.com/assist-move-assist/pgcofre/internal/codec"
 )
 
 // archive is the table of contents of the set, as pg_restore reads it.
 func (d *dump) archive() *toc.Archive {
 	holdConstraints(d.schema.Entries)
 	a := &toc.Archive{
-		Version: toc.V1_14, IntSize: 4, OffSize: 8, Format: toc.FormatTar,
+		IntSize: 4, OffSize: 8, Format: toc.FormatTar,
 		Created:       toc.TimeOf(d.info.Time),
 		Database:      toc.T(d.info.Database),
 		ServerVersion: toc.T(d.info.VersionText),
 		DumperVersion: toc.T(manifest.Producer()),
 		Entries:       d.schema.Entries,
 	}
-	switch algorithm := d.w.opts.compression.Algorithm; {
-	case algorithm == "zstd":
+	compressedBy(a, d.w.opts.compression)
+	return a
+}
+
+// compressedBy says how the archive's data is compressed, in the lowest version
+// that can say so and has what the entries need.
+func compressedBy(a *toc.Archive, c codec.Compression) {
+	a.Version, a.Compression, a.Level = toc.V1_14, toc.CompressNone, 0
+	switch c.Algorithm {
+	case codec.Zstd:
 		a.Version, a.Compression = toc.V1_15, toc.CompressZstd
-	case algorithm == "gzip":
+	case codec.Gzip:
 		a.Compression, a.Level = toc.CompressGzip, -1
 	}
 	if needs116(a.Entries) {
 		a.Version = toc.V1_16
 	}
-	return a
 }
 
 // needs116 tells whether an entry uses what archive version 1.16 (release 17)

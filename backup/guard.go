@@ -45,7 +45,7 @@ func suspicions(m *manifest.Manifest, history *manifest.Inventory, o *resolved) 
 func usualSize(m *manifest.Manifest, history *manifest.Inventory) (median int64, sets int) {
 	var sizes []int64
 	for _, s := range slices.Backward(history.Sets) {
-		if s.Good() && s.Kind == m.Kind && s.Scope == m.Scope && s.Purpose == m.Purpose {
+		if s.Good() && s.Kind == m.Kind && s.Scope == m.Scope && (s.Purpose == manifest.Safety) == (m.Purpose == manifest.Safety) {
 			sizes = append(sizes, s.RawSize())
 		}
 		if len(sizes) == guardSets {
