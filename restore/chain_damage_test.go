@@ -280,4 +280,3 @@ func TestChainForged(t *testing.T) {
 		t.Errorf("the genuine one: %v", err)
 	}
 }
-
