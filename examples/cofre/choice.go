@@ -102,30 +102,25 @@ type choice struct {
 }
 
 // find finds the backup, and reads what opens it.
-func (o *choice) find(ctx context.Context, c *console, kinds ...manifest.Kind) (*found, error) {
+func (o *choice) find(ctx context.Context, c *console) (*found, error) {
 	f, err := o.open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return f, f.choose(c, o.Set, kinds...)
+	return f, f.choose(c, o.Set)
 }
 
-// choose finds the backup that is meant; latest is the newest of these kinds, or
-// of any.
-func (f *found) choose(c *console, ref string, kinds ...manifest.Kind) (err error) {
-	if ref != "latest" {
-		f.set, err = f.inventory.Find(ref)
-		return err
+// choose finds the backup that is meant.
+func (f *found) choose(c *console, ref string) (err error) {
+	if ref == "latest" {
+		if _, err := f.source(ref); err != nil {
+			return err
+		}
 	}
-	if _, err := f.source("latest"); err != nil {
-		return err
+	if f.set, err = f.inventory.Find(ref); err == nil && ref == "latest" {
+		f.warnOfNewer(c, time.Time{})
 	}
-	if f.set = f.inventory.Latest(kinds...); f.set == nil {
-		_, err := f.inventory.Find("latest")
-		return err
-	}
-	f.warnOfNewer(c, time.Time{})
-	return nil
+	return err
 }
 
 // source is the one whose backups the sink holds.

@@ -36,6 +36,7 @@ type grammar struct {
 	RestoreTable restoreTableCommand `cmd:"" help:"Bring tables of a database in use back from a backup."`
 	Rollback     rollbackCommand     `cmd:"" set:"latest=the newest safety backup of the target" help:"Undo a restore that overwrote something."`
 	Verify       verifyCommand       `cmd:"" help:"Read a backup back, and prove that it is whole."`
+	Consolidate  consolidateCommand  `cmd:"" help:"Make a full backup of an incremental one and what it builds on."`
 	Sync         syncCommand         `cmd:"" help:"Copy the backups of one sink to another that lacks them."`
 	Cleanup      cleanupCommand      `cmd:"" help:"Delete the backups that are too old to keep."`
 	Hold         holdCommand         `cmd:"" help:"Keep a backup from being deleted, until it is released."`

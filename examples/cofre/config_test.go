@@ -18,8 +18,8 @@ func TestCrontab(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("COFRE_CONFIG", "cofre.example.toml")
-	lines := regexp.MustCompile(`(?m)^(?:# )?[0-9]+ [0-9]+ \S+ \S+ \S+ +cofre (.*?) >>`).FindAllStringSubmatch(string(text), -1)
-	if len(lines) != 8 {
+	lines := regexp.MustCompile(`(?m)^(?:# )?[0-9]+ \S+ \S+ \S+ \S+ +cofre (.*?) >>`).FindAllStringSubmatch(string(text), -1)
+	if len(lines) != 11 {
 		t.Fatalf("%d lines", len(lines))
 	}
 	for _, line := range lines {

@@ -34,7 +34,7 @@ func exitCode(err error) int {
 		return exitUsage
 	case is[*backup.CopiesError](err): // which may hold any other
 		return exitFailed
-	case is[*manifest.DamageError](err), is[*manifest.SealError](err), is[*verify.FailedError](err):
+	case is[*manifest.DamageError](err), is[*manifest.SealError](err), is[*restore.LinkError](err), is[*verify.FailedError](err):
 		return exitDamaged
 	case is[*backup.SuspectError](err):
 		return exitSuspect

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -21,4 +22,9 @@ func settled(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(conn.QueryRow(ctx, "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint >= $1", next).Scan(&over))
 		return over
 	})
+}
+
+// now VARIABLE: sets the variable to the present time.
+func now(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Setenv(args[0], time.Now().UTC().Format(time.RFC3339Nano))
 }

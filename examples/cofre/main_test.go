@@ -68,7 +68,7 @@ func runScripts(t *testing.T, srv *scratch.Server, dir string, vars ...string) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits, "sql": sql, "pick": pick, "damage": damage, "json": jsonIs, "store": store, "keys": keys, "tools": tools, "older": older, "locked": locked, "settled": settled,
+			"exits": exits, "sql": sql, "pick": pick, "damage": damage, "json": jsonIs, "store": store, "keys": keys, "tools": tools, "older": older, "locked": locked, "settled": settled, "now": now,
 		},
 	})
 }

@@ -126,9 +126,13 @@ type restoreResult struct {
 // writeText writes what was done: the plan was written before.
 func (r *restoreResult) writeText(w io.Writer) error {
 	if r.Restored != nil {
-		fmt.Fprintf(w, "Restored %s into %q in %s: %s with %s, %s, each table checked by its digest.\n",
+		checked := "its digest"
+		if len(r.Plan.Chain) > 0 {
+			checked = "the count and the keys of its rows, and their content as far as that was recorded"
+		}
+		fmt.Fprintf(w, "Restored %s into %q in %s: %s with %s, %s, each table checked by %s.\n",
 			r.Restored.Set, r.Restored.Database, duration(r.Restored.Took), count(int64(r.Restored.Tables), "table", "tables"),
-			count(r.Restored.Rows, "row", "rows"), size(r.Restored.Bytes))
+			count(r.Restored.Rows, "row", "rows"), size(r.Restored.Bytes), checked)
 		section(w, "Note", r.Restored.Notes, plain)
 	}
 	return r.Undo.writeText(w)
