@@ -29,26 +29,35 @@ func linksOf(inv *manifest.Inventory) links {
 	return l
 }
 
-// chain returns nil for what builds on nothing. Its error names a link that is
-// missing.
-func (l links) chain(m *manifest.Manifest) (*chainFact, error) {
-	if len(m.Parents) == 0 {
-		return nil, nil
-	}
-	c := &chainFact{Size: m.StoredSize()}
-	for of := m; len(of.Parents) > 0; c.Incrementals++ {
-		link := of.Parents[0]
+// chain is a set and all that it builds on, the nearest first. Its error names a
+// link that is missing; what is nearer is returned all the same.
+func (l links) chain(m *manifest.Manifest) ([]*manifest.Manifest, error) {
+	chain := []*manifest.Manifest{m}
+	for len(m.Parents) > 0 {
+		link := m.Parents[0]
 		parent := l[link.ID]
 		if parent == nil {
-			return nil, fmt.Errorf("%s builds on %s, which is missing or damaged", of.ID, link.ID)
+			return chain, fmt.Errorf("%s builds on %s, which is missing or damaged", m.ID, link.ID)
 		}
 		if sum, err := parent.SHA256(); err != nil || sum != link.SHA256 {
-			return nil, fmt.Errorf("%s builds on %s, which is not as it was then", of.ID, link.ID)
+			return chain, fmt.Errorf("%s builds on %s, which is not as it was then", m.ID, link.ID)
 		}
-		of = parent
-		c.Full, c.Size = of.ID, c.Size+of.StoredSize()
+		m = parent
+		chain = append(chain, m)
 	}
-	return c, nil
+	return chain, nil
+}
+
+// factOf returns nil for the chain of what builds on nothing.
+func factOf(chain []*manifest.Manifest) *chainFact {
+	if len(chain) == 1 {
+		return nil
+	}
+	c := &chainFact{Full: chain[len(chain)-1].ID, Incrementals: len(chain) - 1}
+	for _, m := range chain {
+		c.Size += m.StoredSize()
+	}
+	return c
 }
 
 // changeOf is what an incremental backup has of a table.

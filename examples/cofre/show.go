@@ -34,8 +34,10 @@ func (s *showCommand) Run(ctx context.Context, c *console) error {
 		return err
 	}
 	c.result = r // which is shown also where nothing opens the contents
-	if r.Chain, err = linksOf(f.inventory).chain(f.set); err != nil {
+	if chain, err := linksOf(f.inventory).chain(f.set); err != nil {
 		c.log.Warn("it cannot be restored", "err", err)
+	} else {
+		r.Chain = factOf(chain)
 	}
 	if f.set.Kind == manifest.Full || f.set.Kind == manifest.Incremental {
 		restorer := &restore.Restorer{Sink: f.sink, Identities: f.identities, Trust: f.trust}

@@ -22,6 +22,9 @@ func (*verifyCommand) Help() string {
 taken: sizes, checksums, the rows and the digest of every table. It needs no
 database. Exits with 3 if anything is not as it was.
 
+Of an incremental one it reads what a restore would of those that it builds on, and
+with --stored all of them.
+
 An encrypted backup takes its identity. A machine that must not have that can
 compare the stored bytes with their checksums: --stored.
 
@@ -50,11 +53,12 @@ func (v *verifyCommand) Run(ctx context.Context, c *console) error {
 		Sink: f.sink, Identities: f.identities, Trust: f.trust, Jobs: int(v.Jobs), Logger: c.log,
 		Progress: func(p verify.Progress) { report(step{phase: "reading", done: p.Done, total: p.Total}) },
 	}
-	prove := verifier.Integrity
+	var rep *verify.Report
 	if v.Stored {
-		prove = verifier.Stored
+		rep, err = f.stored(ctx, verifier)
+	} else {
+		rep, err = verifier.Integrity(ctx, f.set)
 	}
-	rep, err := prove(ctx, f.set)
 	if err != nil {
 		return err
 	}
@@ -69,6 +73,30 @@ func (v *verifyCommand) Run(ctx context.Context, c *console) error {
 		}
 	}
 	return rep.Err()
+}
+
+// stored compares the stored bytes of the backup, and of all that it builds on.
+func (f *found) stored(ctx context.Context, verifier *verify.Verifier) (*verify.Report, error) {
+	chain, broken := linksOf(f.inventory).chain(f.set)
+	all, err := verifier.Stored(ctx, f.set)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range chain[1:] {
+		rep, err := verifier.Stored(ctx, m)
+		if err != nil {
+			return nil, err
+		}
+		all.Objects, all.Bytes, all.Took = all.Objects+rep.Objects, all.Bytes+rep.Bytes, all.Took+rep.Took
+		for _, finding := range rep.Findings {
+			finding.What += " of " + m.ID
+			all.Findings = append(all.Findings, finding)
+		}
+	}
+	if broken != nil {
+		all.Findings = append(all.Findings, verify.Finding{What: "the chain", Problem: broken.Error()})
+	}
+	return all, nil
 }
 
 // verifyResult is the report of a proof.
