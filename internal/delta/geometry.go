@@ -74,7 +74,10 @@ func Choose(rows int64, key Key, min, max int64) Geometry {
 	}
 	if ByValue(key) && max > min {
 		width := uint64(max) - uint64(min)
-		g.Shift = min(63, bits.Len64(width/uint64(g.Buckets))) // 64 would be one bucket for all that an integer can be
+		g.Shift = bits.Len64(width / uint64(g.Buckets))
+	}
+	if g.Shift == 64 { // one bucket for all that a bigint can be
+		g.Shift = 63
 	}
 	return g
 }
