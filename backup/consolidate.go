@@ -57,7 +57,15 @@ type ConsolidateOptions struct {
 // Results and errors are those of Run; a [*manifest.DamageError] is in the chain of
 // what tells that a set does not hold what it should.
 func Consolidate(ctx context.Context, sink remote.RemoteSink, set *manifest.Manifest, opts *ConsolidateOptions) (*Result, error) {
-	c := &consolidation{point: set, stored: map[string]string{}}
+	c, err := newConsolidation(set, opts)
+	if err != nil {
+		return nil, err
+	}
+	return Run(ctx, sink, c, &c.Options)
+}
+
+func newConsolidation(set *manifest.Manifest, opts *ConsolidateOptions) (*consolidation, error) {
+	c := &consolidation{point: set, room: keyRoom, stored: map[string]string{}}
 	if opts != nil {
 		c.ConsolidateOptions = *opts
 	}
@@ -74,7 +82,11 @@ func Consolidate(ctx context.Context, sink remote.RemoteSink, set *manifest.Mani
 		return nil, errors.New("backup: ConsolidateOptions.Jobs and RangeSize must not be negative")
 	}
 	c.Purpose = manifest.Consolidated
-	return Run(ctx, sink, c, &c.Options)
+	if c.Jobs == 0 {
+		c.Jobs = max(2, runtime.NumCPU())
+	}
+	c.jobs = make(chan struct{}, c.Jobs)
+	return c, nil
 }
 
 // consolidation is a [Source] whose set is made of other sets.
@@ -90,7 +102,8 @@ type consolidation struct {
 	tables   []*mergedTable
 
 	jobs   chan struct{}       // one for each job at work
-	places *semaphore.Weighted // for keys in memory
+	room   int64               // how many keys there is room for in memory, of all tables at work together
+	keys   *semaphore.Weighted // room that is taken
 	stored map[string]string   // objects that were copied: the names that they have now
 }
 
@@ -102,10 +115,7 @@ func (c *consolidation) SourceName() string { return c.point.Source }
 // Backup writes the set.
 func (c *consolidation) Backup(ctx context.Context, w *Writer) error {
 	c.w, c.sink = w, w.whole()[0].sink
-	if c.Jobs == 0 {
-		c.Jobs = max(2, runtime.NumCPU())
-	}
-	c.jobs, c.places = make(chan struct{}, c.Jobs), semaphore.NewWeighted(mostPlaces)
+	c.keys = semaphore.NewWeighted(c.room)
 	w.progress.phase("reading the chain")
 	if err := c.read(ctx, w.History()); err != nil {
 		return fmt.Errorf("consolidating %s: %w", c.point.ID, err)

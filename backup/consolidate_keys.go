@@ -9,9 +9,8 @@ import (
 	"github.com/assist-move-assist/pgcofre/internal/delta"
 )
 
-// mostPlaces is how many keys there is room for in memory, those of all tables at
-// work together: 40 MiB.
-var mostPlaces int64 = 1 << 22
+// keyRoom is how many keys there is room for in memory: 40 MiB.
+const keyRoom = 1 << 22
 
 // keptMark marks a key that the newest listing of its bucket has. The other bits
 // of a mark are the newest layer in which the row was written, 0 for none.
@@ -23,13 +22,13 @@ const keptMark = 1 << 15
 type keySet struct {
 	hashes []uint64
 	marks  []uint16 // 0: the place is free
-	free   int      // how many may still be taken
+	free   int      // how many may still be taken: never all, lest a search go round for ever
 	shift  int
 }
 
 // places is the room that so many keys are given: a power of two, of which they
 // take three quarters at most.
-func places(keys int64) int64 { return 1 << bits.Len64(uint64(max(keys+keys/3, 2)-1)) }
+func places(keys int64) int64 { return 1 << bits.Len64(uint64(max(keys+keys/3, 8)-1)) }
 
 // newKeySet makes room for some keys.
 func newKeySet(keys int64) *keySet {

@@ -73,7 +73,7 @@ func (c *consolidation) plan() error {
 		if entry == nil {
 			return &manifest.DamageError{Set: c.point.ID, Object: manifest.ArchiveName, Err: fmt.Errorf("it has no entry for the rows of table %s", t.quoted())}
 		}
-		t.cut(size)
+		t.cut(size, c.room)
 		var files []*toc.Entry
 		c.archive.Entries, files = toc.Split(c.archive.Entries, entry, t.parts())
 		for _, s := range t.strands {
@@ -92,9 +92,10 @@ func (t *mergedTable) size() int64 {
 }
 
 // cut divides what is read of the table so that objects of about the size come
-// out: small ones are put together, and a large one makes several.
-func (t *mergedTable) cut(size int64) {
-	t.passes = max(1, (t.keys+t.keys/3+mostPlaces-1)/mostPlaces)
+// out: small ones are put together, and a large one makes several. There is room
+// for so many keys.
+func (t *mergedTable) cut(size, room int64) {
+	t.passes = max(1, (t.keys+t.keys/3+room-1)/room)
 	if t.size() > 0 {
 		size = max(1, int64(float64(size)*float64(t.passes)*float64(t.raw)/float64(t.size())))
 	}
@@ -155,11 +156,11 @@ func (c *consolidation) mergeTables(ctx context.Context) error {
 // merge writes a table.
 func (c *consolidation) merge(ctx context.Context, t *mergedTable) error {
 	if t.keys > 0 {
-		room := min(places(t.keys/t.passes), mostPlaces)
-		if err := c.places.Acquire(ctx, room); err != nil {
+		room := min(places(t.keys/t.passes), c.room)
+		if err := c.keys.Acquire(ctx, room); err != nil {
 			return context.Cause(ctx)
 		}
-		defer c.places.Release(room)
+		defer c.keys.Release(room)
 	}
 	for pass := range slices.Chunk(t.strands, len(t.strands)/int(t.passes)) {
 		var keys *keySet
