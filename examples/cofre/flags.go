@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -97,5 +98,22 @@ func (e *export) UnmarshalText(text []byte) error {
 		return errors.New("want NAME=SQL")
 	}
 	e.Name, e.SQL = name, sql
+	return nil
+}
+
+// watermark is a flag that names a table and its clocks.
+type watermark backup.Watermark
+
+// UnmarshalText reads names as the database has them: quotes mean nothing here.
+func (w *watermark) UnmarshalText(text []byte) error {
+	table, columns, ok := strings.Cut(string(text), "=")
+	if schema, name, qualified := strings.Cut(table, "."); qualified {
+		w.Schema, table = schema, name
+		ok = ok && schema != ""
+	}
+	w.Table, w.Columns = table, strings.Split(columns, ",")
+	if !ok || table == "" || slices.Contains(w.Columns, "") {
+		return errors.New("want TABLE=COLUMN[,COLUMN], such as public.feed_posts=created_at,updated_at")
+	}
 	return nil
 }

@@ -14,9 +14,10 @@ import (
 type incrementalCommand struct {
 	dumper
 	trust
-	FullEvery span `default:"${full_every}" placeholder:"AGE" help:"Take a full backup instead once the last one is so old: 7d, 12h, forever. By default ${default}."`
-	MaxChain  uint `default:"${max_chain}" placeholder:"N" help:"Take one instead once so many incrementals follow it. By default ${default}, a week of hours."`
-	Prove     bool `help:"Record the content of every row in every run, so that a restore proves all of it. Otherwise a part of the rows has its turn."`
+	FullEvery span        `default:"${full_every}" placeholder:"AGE" help:"Take a full backup instead once the last one is so old: 7d, 12h, forever. By default ${default}."`
+	MaxChain  uint        `default:"${max_chain}" placeholder:"N" help:"Take one instead once so many incrementals follow it. By default ${default}, a week of hours."`
+	Watermark []watermark `sep:";" placeholder:"TABLE=COLUMN[,COLUMN]" help:"Tell what changed in a table by the latest of these timestamps or dates of its rows. It misses what changed without them; it is for tables that are written anew as a whole. Repeat, or separate by semicolons."`
+	Prove     bool        `help:"Record the content of every row in every run, so that a restore proves all of it. Otherwise a part of the rows has its turn."`
 }
 
 // documentedChain fills in the defaults above.
@@ -45,7 +46,8 @@ other.
 Examples:
 
   cofre incremental --db postgresql://backup@db.example/app --sink /var/backups/app
-  cofre incremental --profile app --full-every 8d --prove`
+  cofre incremental --profile app --full-every 8d --prove
+  cofre incremental --profile app --watermark feed_posts=created_at,updated_at`
 }
 
 // Validate refuses what the library takes for its defaults.
@@ -64,7 +66,9 @@ func (i *incrementalCommand) Run(ctx context.Context, c *console, p profile) err
 	if err != nil {
 		return err
 	}
-	return i.run(ctx, c, p, &backup.Incremental{
-		Dumper: i.source(), FullEvery: time.Duration(i.FullEvery), MaxChain: int(i.MaxChain), Prove: i.Prove,
-	}, keys)
+	source := &backup.Incremental{Dumper: i.source(), FullEvery: time.Duration(i.FullEvery), MaxChain: int(i.MaxChain), Prove: i.Prove}
+	for _, w := range i.Watermark {
+		source.Watermarks = append(source.Watermarks, backup.Watermark(w))
+	}
+	return i.run(ctx, c, p, source, keys)
 }
