@@ -19,7 +19,7 @@ func (s *Session) examine() error {
 			AND pg_catalog.has_function_privilege('pg_catalog.pg_control_recovery()', 'EXECUTE')
 		FROM pg_catalog.pg_database d, pg_catalog.pg_roles r
 		WHERE d.datname = pg_catalog.current_database() AND r.rolname = current_user`).
-		Scan(&i.Version, &i.VersionText, &s.started, &i.Database, &i.DatabaseOID, &i.Standby,
+		Scan(&i.Version, &i.VersionText, &i.Started, &i.Database, &i.DatabaseOID, &i.Standby,
 			&i.Encoding, &i.ClientEncoding, &i.LCMonetary, &i.User, &i.Superuser, &control)
 	if err != nil {
 		return fmt.Errorf("asking what the server is: %w", err)

@@ -77,6 +77,7 @@ type Info struct {
 	SystemID    string // empty where the role may not ask for it
 	Timeline    uint32 // 0 where the role may not ask for it
 	Standby     bool
+	Started     time.Time // when the server was: tells servers apart
 
 	// LSN is the insert LSN just after the snapshot was taken, on a standby the
 	// replay LSN: all that the snapshot shows was written before it.
@@ -99,7 +100,6 @@ type Session struct {
 	log      *slog.Logger
 	info     Info
 	warnings []string
-	started  time.Time // when the postmaster was: tells servers apart
 
 	ctx    context.Context // ends when the session is lost, gives way, or is closed
 	lose   context.CancelCauseFunc

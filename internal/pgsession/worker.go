@@ -55,7 +55,7 @@ func (s *Session) join(ctx context.Context, reads bool) (*pgx.Conn, error) {
 	if err = pinned.pin(ctx, conn); err == nil {
 		err = conn.QueryRow(ctx, `SELECT pg_catalog.pg_backend_pid(), pg_catalog.pg_postmaster_start_time()`).Scan(&pid, &started)
 	}
-	if err == nil && !started.Equal(s.started) {
+	if err == nil && !started.Equal(s.info.Started) {
 		err = fmt.Errorf("%s led to another server than before: name a single one", address(s.opts.Config))
 	}
 	if err != nil {
