@@ -2,9 +2,6 @@ package oracle
 
 import (
 	"context"
-	"fmt"
-	"net/url"
-	"os"
 	"path/filepath"
 	"strconv"
 	"testing"
@@ -24,38 +21,17 @@ type StandbyServer struct {
 // Standby starts a hot standby of a server of [OwnServer].
 func Standby(t testing.TB, primary *scratch.Server) *StandbyServer {
 	t.Helper()
-	server, err := filepath.EvalSymlinks(filepath.Join(primary.BinDir(), "postgres"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	basebackup := filepath.Join(filepath.Dir(server), "pg_basebackup")
-	if _, err := os.Stat(basebackup); err != nil {
-		Missing(t, "no pg_basebackup beside %s: apt-get install postgresql-%d", server, primary.Major())
-	}
 	dir := folder(t)
 	data := filepath.Join(dir, "data")
-	maintenance := primary.URL("postgres")
-	if out, err := unprivileged(t, basebackup, "-D", data, "-d", maintenance, "-c", "fast", "-R", "--no-sync").CombinedOutput(); err != nil {
-		t.Fatalf("pg_basebackup: %v\n%s", err, out)
-	}
+	server := baseBackup(t, primary, data, "-R")
 	s := &StandbyServer{primary: primary, port: freePort(t)}
-	daemon(t, server, "-D", data, "-p", strconv.Itoa(s.port), "-k", dir,
-		"-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "hba_file="+filepath.Join(primary.Dir, "hba.conf"),
-		"-c", "max_connections=100", "-c", "max_prepared_transactions=10")
-	awaitAnswer(t, s.URL(t, maintenance))
+	daemon(t, server, append([]string{"-D", data, "-p", strconv.Itoa(s.port), "-k", dir}, standIn(primary)...)...)
+	awaitAnswer(t, s.URL(t, primary.URL("postgres")))
 	return s
 }
 
 // URL leads to the standby where target leads to its primary.
-func (s *StandbyServer) URL(t testing.TB, target string) string {
-	t.Helper()
-	u, err := url.Parse(target)
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.Host = fmt.Sprintf("%s:%d", u.Hostname(), s.port)
-	return u.String()
-}
+func (s *StandbyServer) URL(t testing.TB, target string) string { return withPort(t, target, s.port) }
 
 // CatchUp returns when the standby shows all that the primary holds now.
 func (s *StandbyServer) CatchUp(t testing.TB) {
