@@ -33,6 +33,9 @@ func (d *dump) decide(ctx context.Context) error {
 	if why == nil {
 		why = l.ancestry.states[l.ancestry.chain[0].ID].otherText(&d.info)
 	}
+	if why == nil {
+		why = l.ancestry.states[l.ancestry.chain[0].ID].otherServer(&d.info)
+	}
 	if why != nil {
 		d.promoted = why
 		return d.prepareTallies(ctx, nil)

@@ -305,7 +305,7 @@ func (d *dump) putState(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s := &state{Format: stateFormat, Selection: selection, Encoding: d.info.ClientEncoding, Monetary: d.info.LCMonetary}
+	s := &state{Format: stateFormat, Selection: selection, Encoding: d.info.ClientEncoding, Monetary: d.info.LCMonetary, Started: d.info.Started}
 	for _, t := range d.tables {
 		if t.tally != nil {
 			table, err := t.state(d.parent)

@@ -223,6 +223,18 @@ func otherHistory(parent *manifest.Manifest, now *pgsession.Info) *promotion {
 	return nil
 }
 
+// otherServer tells whether the server was started since. What goes on then may
+// be a copy of it, from before the parent, with the same identifiers and by now
+// as many transactions: a bucket to which both wrote has no sum that shows it,
+// and two that do the same work give the same numbers to the same keys.
+func (s *state) otherServer(now *pgsession.Info) *promotion {
+	if s.Started.Equal(now.Started) {
+		return nil
+	}
+	return promote("the server was started at %s, that of the backup before at %s: nothing tells a server that was restarted from a copy of it that goes on by itself",
+		now.Started.UTC().Format(time.DateTime), s.Started.UTC().Format(time.DateTime))
+}
+
 // otherText compares what the text of rows depends on.
 func (s *state) otherText(now *pgsession.Info) *promotion {
 	switch {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"filippo.io/age"
 
@@ -34,6 +35,7 @@ type state struct {
 	Selection string       `json:"selection"` // what the Dumper leaves out, hashed
 	Encoding  string       `json:"encoding"`  // of the rows' text
 	Monetary  string       `json:"monetary"`  // lc_monetary, as money's text depends on it
+	Started   time.Time    `json:"started"`   // when the server was
 	Tables    []tableState `json:"tables"`
 }
 

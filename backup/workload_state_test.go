@@ -147,7 +147,7 @@ func contentOf(t *testing.T, url string) holdings {
 type witness struct {
 	remote.RemoteSink
 	t   *testing.T
-	cfg *pgx.ConnConfig
+	cfg *pgx.ConnConfig // of the database, set before a backup
 
 	mu       sync.Mutex
 	set      string
@@ -155,8 +155,8 @@ type witness struct {
 	snapshot string
 }
 
-func newWitness(t *testing.T, url string) *witness {
-	w := &witness{t: t, cfg: oracle.Config(t, url)}
+func newWitness(t *testing.T) *witness {
+	w := &witness{t: t}
 	w.RemoteSink = &remotetest.Faulty{RemoteSink: remotetest.NewMem(), OnPut: func(ctx context.Context, name string, r io.Reader) (io.Reader, error) {
 		return r, w.see(ctx, name)
 	}}

@@ -21,14 +21,14 @@ import (
 	"github.com/assist-move-assist/pgcofre/verify/scratch"
 )
 
-var workloadSeed = flag.String("workload", "", "a single chain of TestWorkload: major/seed, as a failure prints it")
+var workloadSeed = flag.String("workload", "", "a single chain of TestWorkload: major-seed, as a failure prints it")
 
 // TestWorkload does random things to databases, takes incrementals in between,
 // and holds what they come to against what the database held in the snapshot of
 // each: all rows of all tables, large objects, sequences and the schema. No run
 // may be a full backup but the first.
 func TestWorkload(t *testing.T) {
-	chains, steps := 20, 60
+	chains, steps := 20, 40
 	if os.Getenv("PGCOFRE_LONG") != "" {
 		chains, steps = 200, 600
 	}
@@ -36,17 +36,17 @@ func TestWorkload(t *testing.T) {
 	if *workloadSeed != "" {
 		var major int
 		var seed uint64
-		if _, err := fmt.Sscanf(*workloadSeed, "%d/%d", &major, &seed); err != nil {
+		if _, err := fmt.Sscanf(*workloadSeed, "%d-%d", &major, &seed); err != nil {
 			t.Fatalf("-workload=%s: %v", *workloadSeed, err)
 		}
-		newChain(t, major, seed).run(steps)
+		newChain(t, oracle.Server(t, major), seed).run(steps)
 		return
 	}
 	for seed := range chains {
 		major := majors[seed%len(majors)]
-		t.Run(fmt.Sprintf("%d/%d", major, seed), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%d-%d", major, seed), func(t *testing.T) {
 			t.Parallel()
-			newChain(t, major, uint64(seed)).run(steps)
+			newChain(t, oracle.Server(t, major), uint64(seed)).run(steps)
 		})
 	}
 }
@@ -54,24 +54,23 @@ func TestWorkload(t *testing.T) {
 // chain is a database, what is done to it, and its backups.
 type chain struct {
 	*churn
-	name   string
-	srv    *scratch.Server
-	sink   *witness
-	src    *backup.Incremental
-	replay *replay
-	sets   []*manifest.Manifest
-	why    strings.Builder // the runs' log
+	sink      *witness
+	src       *backup.Incremental
+	replay    *replay
+	sets      []*manifest.Manifest
+	why       strings.Builder // the runs' log
+	promotion string          // of the last run
+	forked    bool            // another history may be going on: a full backup is no surprise
 }
 
-func newChain(t *testing.T, major int, seed uint64) *chain {
-	srv := oracle.Server(t, major)
-	c := &chain{name: fmt.Sprintf("%d/%d", major, seed), srv: srv}
+func newChain(t *testing.T, srv *scratch.Server, seed uint64) *chain {
+	c := &chain{}
 	c.churn = &churn{t: t, r: rand.New(rand.NewPCG(5, seed)), url: oracle.Database(t, srv, prologue), next: 3000}
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("the runs:\n%s", c.why.String())
 			t.Logf("the statements:\n%s", strings.Join(c.log, "\n"))
-			t.Logf("again: go test ./backup -run 'TestWorkload$' -workload %s%s", c.name, onlyWhere(os.Getenv("PGCOFRE_LONG") != "", ", with PGCOFRE_LONG=1"))
+			t.Logf("again: go test ./backup -run 'TestWorkload$' -workload %d-%d%s", srv.Major(), seed, onlyWhere(os.Getenv("PGCOFRE_LONG") != "", ", with PGCOFRE_LONG=1"))
 		}
 	})
 	c.main = c.session("main")
@@ -88,9 +87,9 @@ func newChain(t *testing.T, major int, seed uint64) *chain {
 		}
 		c.main.must("%s", rel.create()+rel.fill(1, rows)+onlyWhere(rel.unique != "", " ON CONFLICT DO NOTHING"))
 	}
-	c.sink = newWitness(t, c.url)
+	c.sink = newWitness(t)
 	c.replay = &replay{t: t, sink: c.sink}
-	c.src = &backup.Incremental{Dumper: backup.Dumper{Config: oracle.Config(t, c.url), Jobs: 1 + c.r.IntN(3)}, Prove: c.r.IntN(3) == 0, MaxChain: 1000}
+	c.src = &backup.Incremental{Dumper: backup.Dumper{Name: "workload", Jobs: 1 + c.r.IntN(3)}, Prove: c.r.IntN(3) == 0, MaxChain: 1000}
 	return c
 }
 
@@ -98,12 +97,12 @@ func newChain(t *testing.T, major int, seed uint64) *chain {
 func (c *chain) run(steps int) {
 	c.backup(false)
 	for c.steps < steps {
-		for range 1 + c.r.IntN(12) {
+		for range 1 + c.r.IntN(14) {
 			c.step()
 		}
 		busy := c.r.IntN(3) == 0
 		set, seen := c.backup(busy)
-		if c.r.IntN(5) == 0 || c.steps >= steps {
+		if c.r.IntN(6) == 0 || c.steps >= steps {
 			c.restore(set, seen, busy)
 		}
 		if c.t.Failed() {
@@ -131,6 +130,8 @@ func (c *chain) backup(busy bool) (*manifest.Manifest, holdings) {
 			})
 		}
 	}
+	c.src.Config = oracle.Config(c.t, c.url)
+	c.sink.cfg = c.src.Config
 	res, err := backup.Run(c.t.Context(), c.sink, c.src, &backup.Options{Logger: slog.New(slog.NewTextHandler(&c.why, nil))})
 	stop()
 	writers.Wait()
@@ -138,8 +139,9 @@ func (c *chain) backup(busy bool) (*manifest.Manifest, holdings) {
 		c.t.Fatal(err)
 	}
 	set := res.Manifest
+	c.promotion = res.Promotion
 	c.log = append(c.log, "-- "+set.ID)
-	if set.Kind == manifest.Full && len(c.sets) > 0 && !c.outgrown() {
+	if set.Kind == manifest.Full && len(c.sets) > 0 && !c.forked && !c.outgrown() {
 		c.t.Errorf("%s is no incremental", set.ID)
 	}
 	c.sets = append(c.sets, set)
@@ -169,16 +171,16 @@ func (c *chain) outgrown() bool {
 // source.
 func (c *chain) restore(set *manifest.Manifest, seen holdings, busy bool) {
 	c.t.Helper()
-	target := c.srv.Config(fmt.Sprintf("%s_%d", oracle.Config(c.t, c.url).Database, len(c.sets)))
-	defer oracle.Exec(c.t, c.srv.URL("postgres"), "DROP DATABASE IF EXISTS "+target.Database)
-	plan, err := (&restore.Restorer{Sink: c.sink, Target: target}).Plan(c.t.Context(), set, nil)
+	name := fmt.Sprintf("%s_%d", c.src.Config.Database, len(c.sets))
+	defer oracle.Exec(c.t, oracle.WithDatabase(c.t, c.url, "postgres"), "DROP DATABASE IF EXISTS "+name)
+	url := oracle.WithDatabase(c.t, c.url, name)
+	plan, err := (&restore.Restorer{Sink: c.sink, Target: oracle.Config(c.t, url)}).Plan(c.t.Context(), set, nil)
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	if _, err := plan.Apply(c.t.Context()); err != nil {
 		c.t.Fatal(err)
 	}
-	url := c.srv.URL(target.Database)
 	if d := seen.difference(contentOf(c.t, url)); d != "" {
 		c.t.Errorf("%s restored: %s", set.ID, d)
 	}
