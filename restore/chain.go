@@ -2,10 +2,12 @@ package restore
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
 	"github.com/assist-move-assist/pgcofre/backup/manifest"
+	"github.com/assist-move-assist/pgcofre/backup/toc"
 	"github.com/assist-move-assist/pgcofre/internal/proof"
 )
 
@@ -24,26 +26,49 @@ type Link struct {
 	ReadBytes int64 `json:"read_bytes"`
 }
 
-// readSet reads what the set says of itself, and those that it builds on.
-func (p *Plan) readSet(ctx context.Context) (err error) {
-	if p.set.Kind == manifest.Incremental {
-		if p.chain, err = proof.OpenChain(ctx, p.set, p.restorer.Trust); err != nil {
-			return err
+// source is what a set says of itself, and what it builds on.
+type source struct {
+	set      proof.Set
+	contents *manifest.Contents
+	archive  *toc.Archive
+	chain    *proof.Chain // nil: the set is a full one
+}
+
+// readSet reads a set's own description, and those of the sets that it builds on.
+func (r *Restorer) readSet(ctx context.Context, set *manifest.Manifest) (s source, err error) {
+	if set.Kind != manifest.Full && set.Kind != manifest.Incremental {
+		return s, fmt.Errorf("restore: set %s is %s, not a backup of a database", set.ID, set.Kind)
+	}
+	if s.set, err = r.open(ctx, set); err != nil {
+		return s, err
+	}
+	if set.Kind == manifest.Incremental {
+		if s.chain, err = proof.OpenChain(ctx, s.set, r.Trust); err != nil {
+			return s, err
 		}
 	}
-	if p.contents, err = p.set.Contents(ctx); err != nil {
-		return p.chain.Blame(err)
+	if s.contents, err = s.set.Contents(ctx); err != nil {
+		return s, s.chain.Blame(err)
 	}
-	if p.archive, err = p.set.Archive(ctx); err != nil {
-		return p.chain.Blame(err)
+	if s.archive, err = s.set.Archive(ctx); err != nil {
+		return s, s.chain.Blame(err)
 	}
-	if bad := proof.CheckArchive(p.set.Manifest, p.contents, p.archive); len(bad) > 0 {
-		return p.chain.Blame(bad[0])
+	if bad := proof.CheckArchive(set, s.contents, s.archive); len(bad) > 0 {
+		return s, s.chain.Blame(bad[0])
 	}
-	if p.chain == nil {
+	if s.chain == nil {
+		return s, nil
+	}
+	return s, s.chain.Read(ctx, s.contents)
+}
+
+// layers are those of the table that an entry loads, if its rows are in several
+// sets.
+func (s *source) layers(e *toc.Entry) *proof.Layers {
+	if e.Desc != "TABLE DATA" {
 		return nil
 	}
-	return p.chain.Read(ctx, p.contents)
+	return s.chain.Layers(e.Namespace.String(), e.Tag)
 }
 
 // measureChain fills in what there is to read of an incremental set and of those

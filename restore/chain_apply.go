@@ -59,9 +59,12 @@ func (c *changes) apply(ctx context.Context) error {
 		}
 	}
 	if c.last == nil {
-		return nil
+		return c.exec(ctx, "DROP TABLE "+writtenKeys)
 	}
-	return c.purge(ctx)
+	if err := c.purge(ctx); err != nil {
+		return err
+	}
+	return c.exec(ctx, "DROP TABLE "+writtenKeys+", "+leftKeys)
 }
 
 // findListed notes which change says of each bucket, as the last, what is left
@@ -93,6 +96,10 @@ func (c *changes) listedUntil(number int) delta.Bitmap {
 // makeTables makes the temporary tables.
 func (c *changes) makeTables(ctx context.Context) error {
 	const made = " USING heap ON COMMIT DROP"
+	// With the default of 4 MB joins would write most of what they read to disk.
+	if err := c.exec(ctx, "SET LOCAL work_mem = '64MB'"); err != nil {
+		return err
+	}
 	var columns []string
 	for i, name := range c.Columns {
 		if c.isKey()[i] {

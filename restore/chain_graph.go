@@ -18,15 +18,6 @@ type late struct {
 	changes *node
 }
 
-// layers are those of the table that an entry loads, if its rows are in several
-// sets.
-func (p *Plan) layers(e *toc.Entry) *proof.Layers {
-	if e.Desc != "TABLE DATA" {
-		return nil
-	}
-	return p.chain.Layers(e.Namespace.String(), e.Tag)
-}
-
 // plotLayers makes the nodes of an entry whose rows are in several sets, and
 // returns the last.
 func (a *apply) plotLayers(g *plot, e *toc.Entry, l *proof.Layers, order int) *node {
@@ -48,11 +39,24 @@ func (a *apply) plotLayers(g *plot, e *toc.Entry, l *proof.Layers, order int) *n
 			t.changes.weight += obj.Raw
 		}
 	}
-	if l.Key != nil {
-		g.late[object{Kind: "CONSTRAINT", Schema: l.Schema, Name: l.Name + " " + l.Key.Index}] = t
-		g.late[object{Kind: "INDEX", Schema: l.Schema, Name: l.Key.Index}] = t
+	for _, name := range keyEntries(l) {
+		g.late[name] = t
 	}
 	return t.changes
+}
+
+// keyEntries are the names that the entry of a table's key may have: one that
+// is a constraint is named after the table as well.
+func keyEntries(l *proof.Layers) []object {
+	if l.Key == nil {
+		return nil
+	}
+	return []object{{Kind: "CONSTRAINT", Schema: l.Schema, Name: l.Name + " " + l.Key.Index}, {Kind: "INDEX", Schema: l.Schema, Name: l.Key.Index}}
+}
+
+// entryName is the name of an entry among those of its kind.
+func entryName(e *toc.Entry) object {
+	return object{Kind: e.Desc, Schema: e.Namespace.String(), Name: e.Tag}
 }
 
 // hurry puts keys before the changes that need them. What needs the key may need

@@ -52,7 +52,7 @@ func (c *countedReader) Read(p []byte) (int, error) {
 func TestChainPlan(t *testing.T) {
 	t.Parallel()
 	srv := oracle.Server(t, 18)
-	source, sink := oracle.Database(t, srv, large+"; SELECT lo_from_bytea(77, 'a large object')"), &counted{Dir: folder(t), read: map[string]int64{}}
+	source, sink := settled(t, srv, large+"; SELECT lo_from_bytea(77, 'a large object')"), &counted{Dir: folder(t), read: map[string]int64{}}
 	src := &backup.Incremental{Dumper: backup.Dumper{Config: oracle.Config(t, source), RangeSize: 64 << 10}, Prove: true}
 	var sets []*manifest.Manifest
 	for _, change := range []string{
@@ -98,7 +98,7 @@ func TestChainPlan(t *testing.T) {
 func TestChainInPlace(t *testing.T) {
 	t.Parallel()
 	srv, tools := oracle.Server(t, 15), oracle.Client(t, 15)
-	source, sink := oracle.Database(t, srv, chained), folder(t)
+	source, sink := settled(t, srv, chained), folder(t)
 	id, state := x25519(t), x25519(t)
 	opts := &backup.Options{Recipients: []age.Recipient{id.Recipient()}, StateKey: state}
 	src := &backup.Incremental{Dumper: backup.Dumper{Config: oracle.Config(t, source)}}

@@ -62,7 +62,7 @@ func (a *apply) graph(later map[*toc.Entry]bool) []*node {
 		if e.Desc == "TABLE DATA" {
 			g.load(e, n)
 		}
-		if t := g.late[object{Kind: e.Desc, Schema: e.Namespace.String(), Name: e.Tag}]; t != nil {
+		if t := g.late[entryName(e)]; t != nil {
 			g.early[e] = t
 		}
 		g.byID[e.DumpID] = n

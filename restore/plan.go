@@ -14,7 +14,6 @@ import (
 	"github.com/assist-move-assist/pgcofre/backup/manifest"
 	"github.com/assist-move-assist/pgcofre/backup/toc"
 	"github.com/assist-move-assist/pgcofre/internal/pgsession"
-	"github.com/assist-move-assist/pgcofre/internal/proof"
 )
 
 // Plan says what a restore will do, and what stands in its way. Its exported
@@ -47,14 +46,11 @@ type Plan struct {
 
 	restorer *Restorer
 	opts     Options
-	set      proof.Set
-	contents *manifest.Contents
-	archive  *toc.Archive
-	chain    *proof.Chain // nil: the set is a full one
-	target   *target
-	survey   *survey // of a target that is restored into in place
-	undo     *undo   // what a rollback undoes
-	applied  bool
+	source
+	target  *target
+	survey  *survey // of a target that is restored into in place
+	undo    *undo   // what a rollback undoes
+	applied bool
 
 	sameDatabase bool // the set was taken from the target, known with Replace alone
 }
@@ -108,14 +104,8 @@ func (r *Restorer) plan(ctx context.Context, set *manifest.Manifest, opts *Optio
 	if opts != nil {
 		p.opts = *opts
 	}
-	if set.Kind != manifest.Full && set.Kind != manifest.Incremental {
-		return nil, fmt.Errorf("restore: set %s is %s, not a backup of a database", set.ID, set.Kind)
-	}
 	var err error
-	if p.set, err = r.open(ctx, set); err != nil {
-		return nil, err
-	}
-	if err := p.readSet(ctx); err != nil {
+	if p.source, err = r.readSet(ctx, set); err != nil {
 		return nil, err
 	}
 	if rollback {

@@ -11,7 +11,6 @@ import (
 	"github.com/assist-move-assist/pgcofre/backup/manifest"
 	"github.com/assist-move-assist/pgcofre/backup/toc"
 	"github.com/assist-move-assist/pgcofre/internal/pgsession"
-	"github.com/assist-move-assist/pgcofre/internal/proof"
 )
 
 // TableOptions changes how chosen tables are restored in place. Confirm is
@@ -70,10 +69,8 @@ type TablePlan struct {
 
 	restorer *Restorer
 	opts     TableOptions
-	set      proof.Set
-	contents *manifest.Contents
-	archive  *toc.Archive
-	loaders  map[string]*toc.Entry // of objects with rows
+	source
+	loaders  map[manifest.Ref]*toc.Entry // of objects with rows
 	units    []*unit
 	live     *liveTables
 	rollback bool // to a safety set
@@ -135,14 +132,14 @@ type TableCount struct {
 // that are not in it go, and all else of the table stays, its OID included. It
 // changes nothing; what stands in the way is in the plan, and Apply refuses it.
 //
+// Of an incremental set and those that it builds on only what holds rows of these
+// tables is read.
+//
 // Errors: [*NoTableError], [*manifest.SealError], [*IdentityError],
-// [*manifest.DamageError], and what the sink and connecting return.
+// [*manifest.DamageError], of an incremental set [*LinkError], and what the sink and connecting return.
 func (r *Restorer) PlanTables(ctx context.Context, set *manifest.Manifest, tables []string, opts *TableOptions) (*TablePlan, error) {
 	if err := r.check(); err != nil {
 		return nil, err
-	}
-	if set.Kind != manifest.Full {
-		return nil, fmt.Errorf("restore: set %s is %s, not a full backup of a database", set.ID, set.Kind)
 	}
 	if len(tables) == 0 {
 		return nil, errors.New("restore: no table is named")
@@ -193,17 +190,8 @@ func (r *Restorer) PlanTablesRollback(ctx context.Context, safety *manifest.Mani
 
 // read reads what the set says of itself.
 func (p *TablePlan) read(ctx context.Context, set *manifest.Manifest) (err error) {
-	if p.set, err = p.restorer.open(ctx, set); err != nil {
+	if p.source, err = p.restorer.readSet(ctx, set); err != nil {
 		return err
-	}
-	if p.contents, err = p.set.Contents(ctx); err != nil {
-		return err
-	}
-	if p.archive, err = p.set.Archive(ctx); err != nil {
-		return err
-	}
-	if bad := proof.CheckArchive(set, p.contents, p.archive); len(bad) > 0 {
-		return bad[0]
 	}
 	p.findLoaders()
 	return p.restorer.checkSafety(set)

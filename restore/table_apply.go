@@ -77,7 +77,7 @@ func (p *TablePlan) Apply(ctx context.Context) (*TableResult, error) {
 	a := &tableApply{TablePlan: p, conn: conn, meter: newMeter(p.restorer.Progress, p.rawBytes()),
 		result: &TableResult{Set: p.Set, Database: p.Database, Notes: slices.Clone(p.Notes)}}
 	if err := a.stage(ctx); err != nil {
-		return nil, fmt.Errorf("restore: nothing was changed: %w", err)
+		return nil, fmt.Errorf("restore: nothing was changed: %w", a.chain.Blame(err))
 	}
 	err = a.transact(ctx)
 	a.meter.finish()
@@ -93,7 +93,7 @@ func (p *TablePlan) rawBytes() (n int64) {
 	for _, u := range p.units {
 		for _, g := range u.groups {
 			for _, part := range g.parts {
-				o, _ := p.set.Object(part.object)
+				o, _ := part.set.Object(part.object)
 				n += o.Raw
 			}
 		}

@@ -42,12 +42,14 @@ func (a *tableApply) stage(ctx context.Context) error {
 			if err := a.exec(ctx, "making a temporary table", sql); err != nil {
 				return err
 			}
-			err := a.load(ctx, g, func(part rowPart) (string, error) {
-				list := ""
-				if len(part.columns) > 0 {
-					list = " (" + columnList("", part.columns) + ")"
-				}
-				return "COPY " + g.staged + list + " FROM STDIN", nil
+			err := pgx.BeginFunc(ctx, a.conn, func(pgx.Tx) error {
+				return a.load(ctx, g, func(part rowPart) (string, error) {
+					list := ""
+					if len(part.columns) > 0 {
+						list = " (" + columnList("", part.columns) + ")"
+					}
+					return "COPY " + g.staged + list + " FROM STDIN", nil
+				})
 			})
 			if err != nil {
 				return err
@@ -75,6 +77,9 @@ func (a *tableApply) load(ctx context.Context, g *rowGroup, into func(rowPart) (
 		}
 		sum.Merge(d)
 	}
+	if g.layers != nil {
+		return a.layer(ctx, g, sum, into)
+	}
 	if !sum.Equal(g.Want) {
 		return &proof.DamageError{Set: a.Set, Object: "the objects of table " + g.Table(),
 			Err: fmt.Errorf("%d rows were read whose digest is not that of the %d rows that were backed up", sum.Rows, g.Want.Rows)}
@@ -83,7 +88,7 @@ func (a *tableApply) load(ctx context.Context, g *rowGroup, into func(rowPart) (
 }
 
 func (a *tableApply) copyObject(ctx context.Context, part rowPart, sql string) (codec.Digest, error) {
-	d, err := feed{a.conn, a.meter, part.entry}.rows(ctx, a.set, part.object, sql, nil)
+	d, err := feed{a.conn, a.meter, part.entry}.rows(ctx, part.set, part.object, sql, nil)
 	if err == nil {
 		a.meter.addRows(d.Rows)
 	}

@@ -79,6 +79,9 @@ func (a *tableApply) rebuild(ctx context.Context, entries []*toc.Entry) error {
 	if err := a.ownersOnly(ctx, entries); err != nil {
 		return err
 	}
+	if err := a.run(ctx, session, entries, a.early); err != nil {
+		return err
+	}
 	for _, u := range a.units {
 		for _, g := range u.groups {
 			if u.Action == MergeTable {
@@ -136,7 +139,7 @@ func (a *tableApply) finishTables(ctx context.Context, entries []*toc.Entry) err
 		},
 		func(e *toc.Entry) bool { return e.Pass() == toc.PassACL },
 	} {
-		if err := a.run(ctx, session, entries, choose); err != nil {
+		if err := a.run(ctx, session, entries, func(e *toc.Entry) bool { return choose(e) && !a.early(e) }); err != nil {
 			return err
 		}
 	}

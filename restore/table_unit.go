@@ -25,12 +25,14 @@ type unit struct {
 type rowGroup struct {
 	*proof.Group
 	parts  []rowPart
-	staged string // the temporary table that holds the rows, once they are loaded into one
+	layers *proof.Layers // parts are the base of; nil: parts hold all rows
+	staged string        // the temporary table that holds the rows, once they are loaded into one
 }
 
 // rowPart is one object of a group, with the columns in its order.
 type rowPart struct {
 	entry   *toc.Entry
+	set     proof.Set
 	object  string
 	columns []string
 }
@@ -94,8 +96,16 @@ func (p *TablePlan) findRows(u *unit) error {
 		if !slices.Contains(u.names, name) {
 			p.refuse(u, "its rows may belong to other partitions by now, as they are loaded through %s: choose that", quoteTable(name))
 		}
-		for _, object := range t.Objects {
-			byLoad[name] = append(byLoad[name], rowPart{entry: p.loaders[object], object: object, columns: t.Columns})
+		from, objects := p.set, t.Objects
+		l := p.chain.Layers(t.Schema, t.Name)
+		if l != nil {
+			from, objects = l.Base.Set, l.Base.Objects
+		}
+		for _, object := range objects {
+			byLoad[name] = append(byLoad[name], rowPart{entry: p.loaders[manifest.Ref{Set: from.ID, Object: object}], set: from, object: object, columns: t.Columns})
+		}
+		if l != nil && len(l.Changes) > 0 {
+			u.groups = append(u.groups, p.layeredRows(l, byLoad[name]))
 		}
 	}
 	groups, err := proof.Groups(mine)
@@ -123,12 +133,18 @@ func (p *TablePlan) refuse(u *unit, format string, args ...any) {
 
 // findLoaders notes which entry loads which object.
 func (p *TablePlan) findLoaders() {
-	p.loaders = map[string]*toc.Entry{}
+	p.loaders = map[manifest.Ref]*toc.Entry{}
 	for _, e := range p.archive.Entries {
-		if e.Desc == "TABLE DATA" {
-			name, _ := proof.Stored(p.set.Manifest, e.File.String())
-			p.loaders[name] = e
+		if e.Desc != "TABLE DATA" {
+			continue
 		}
+		note := func(s proof.Set, object string) { p.loaders[manifest.Ref{Set: s.ID, Object: object}] = e }
+		if l := p.layers(e); l != nil {
+			l.Each(note)
+			continue
+		}
+		name, _ := proof.Stored(p.set.Manifest, e.File.String())
+		note(p.set, name)
 	}
 }
 

@@ -39,13 +39,19 @@ func Buckets(t manifest.Table, key *pgschema.Key) (delta.Table, error) {
 // of it: how many rows it has, the sum of their keys and the content of some. It
 // returns what differs, "" if nothing does.
 func CheckRows(ctx context.Context, conn *pgx.Conn, t manifest.Table) (problem string, err error) {
-	table := pgsession.QuoteIdent(t.Schema, t.Name)
 	var key *pgschema.Key
 	if t.Key != nil {
 		if key, err = pgschema.TableKey(ctx, conn, t.Schema, t.Name, t.Key.Index); err != nil {
 			return "", err
 		}
 	}
+	return CheckKeyed(ctx, conn, t, key)
+}
+
+// CheckKeyed is CheckRows for a table that may have the columns of the key alone,
+// and not its index.
+func CheckKeyed(ctx context.Context, conn *pgx.Conn, t manifest.Table, key *pgschema.Key) (problem string, err error) {
+	table := pgsession.QuoteIdent(t.Schema, t.Name)
 	b, err := Buckets(t, key)
 	if err != nil {
 		return "", fmt.Errorf("table %s: %w", table, err)
