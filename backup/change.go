@@ -85,8 +85,7 @@ func (d *dump) compare(ctx context.Context) (*promotion, error) {
 			t.tally.share = d.lineage.share(t)
 		}
 	}
-	d.w.progress.phase("comparing")
-	if err := d.work(ctx, append(d.markTasks(), d.countTasks(delta.Since{XID: uint32(before.xmin), Set: true})...)); err != nil {
+	if err := d.work(ctx, "comparing", append(d.markTasks(), d.countTasks(delta.Since{XID: uint32(before.xmin), Set: true})...)); err != nil {
 		return nil, err
 	}
 	for _, t := range d.tables {

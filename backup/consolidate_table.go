@@ -139,7 +139,7 @@ func (c *consolidation) mergeTables(ctx context.Context) error {
 	for _, t := range c.tables {
 		total += t.raw * t.passes
 	}
-	c.w.progress.copying(total)
+	c.w.progress.work("copying", total)
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(c.Jobs * putsPerJob)
 	for _, t := range c.tables {

@@ -229,7 +229,7 @@ func (d *dump) all(ctx context.Context) error {
 	}
 	d.w.Describe(d.description())
 	tasks := d.plan()
-	if err := d.work(ctx, tasks); err != nil {
+	if err := d.work(ctx, "copying", tasks); err != nil {
 		return err
 	}
 	if err := d.checkCounts(); err != nil {

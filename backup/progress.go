@@ -12,7 +12,7 @@ const progressEvery = 100 * time.Millisecond
 // disk, so that the total is known from the start; a table in flight counts
 // by the share of its COPY text seen so far.
 type Progress struct {
-	Phase   string // "connecting", "copying", "reading back", "done" ...
+	Phase   string // "connecting", "comparing", "copying", "reading back", "done" ...
 	Done    int64  // bytes of the source that are done
 	Total   int64  // bytes of the source; 0 until known
 	Rows    int64  // rows copied
@@ -23,15 +23,17 @@ type Progress struct {
 
 // meter adds up what the jobs report.
 type meter struct {
-	mu     sync.Mutex
-	call   func(Progress)
-	now    func() time.Time
-	begun  time.Time
-	copyAt time.Time // when copying began: what is before it is no measure of speed
-	last   time.Time
-	state  Progress
+	mu      sync.Mutex
+	call    func(Progress)
+	now     func() time.Time
+	begun   time.Time
+	working string    // the phase of the work
+	workAt  time.Time // when the work began: what is before it is no measure of speed
+	last    time.Time
+	state   Progress
 
 	doneWeight, doneRaw int64 // finished tasks
+	doneBefore          int64 // doneWeight at workAt
 	shownDone, shownRaw int64 // reported already: what is tried again does not turn them back
 	running             map[*task]*runningTask
 }
@@ -51,11 +53,12 @@ func (m *meter) phase(name string) {
 	m.report(true)
 }
 
-// copying begins the part whose speed predicts the rest.
-func (m *meter) copying(total int64) {
+// work begins a part whose speed predicts the rest of it.
+func (m *meter) work(phase string, total int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.state.Phase, m.state.Total, m.copyAt = "copying", total, m.now()
+	m.state.Phase, m.working, m.workAt, m.doneBefore = phase, phase, m.now(), m.doneWeight
+	m.state.Total += total
 	m.report(true)
 }
 
@@ -117,9 +120,9 @@ func (m *meter) report(always bool) {
 	}
 	m.shownDone, m.shownRaw = max(m.shownDone, s.Done), max(m.shownRaw, s.Raw)
 	s.Done, s.Raw = m.shownDone, m.shownRaw
-	if s.Phase == "copying" && s.Total > 0 && s.Done*50 > s.Total { // 2 % is the least to extrapolate from
-		spent := now.Sub(m.copyAt)
-		s.Left = time.Duration(float64(spent) * float64(s.Total-s.Done) / float64(s.Done))
+	done, left := s.Done-m.doneBefore, s.Total-s.Done
+	if s.Phase == m.working && left > 0 && done*50 > done+left { // 2 % is the least to extrapolate from
+		s.Left = time.Duration(float64(now.Sub(m.workAt)) * float64(left) / float64(done))
 	}
 	m.call(s)
 }

@@ -21,13 +21,13 @@ type task struct {
 // the job's connection copies the next.
 const putsPerJob = 4
 
-// work runs the tasks on the dump's jobs, in their order.
-func (d *dump) work(ctx context.Context, tasks []*task) error {
+// work runs the tasks of a phase on the dump's jobs, in their order.
+func (d *dump) work(ctx context.Context, phase string, tasks []*task) error {
 	var total int64
 	for _, t := range tasks {
 		total += t.weight
 	}
-	d.w.progress.copying(total)
+	d.w.progress.work(phase, total)
 
 	g, ctx := errgroup.WithContext(ctx)
 	queue := make(chan *task)
