@@ -6,7 +6,6 @@ import (
 	"errors"
 	"math/bits"
 	"strconv"
-	"strings"
 )
 
 // How the columns of a key are hashed. Integers and UUIDs are hashed as the
@@ -62,11 +61,22 @@ func hashField(kind string, seed uint64, field []byte) (uint64, error) {
 		}
 		return hashInteger(seed, v), nil
 	case UUID:
-		raw, err := hex.DecodeString(strings.ReplaceAll(string(field), "-", ""))
-		if err != nil || len(raw) != 16 {
+		var digits [32]byte
+		n := 0
+		for _, c := range field {
+			if c == '-' {
+				continue
+			}
+			if n < len(digits) {
+				digits[n] = c
+			}
+			n++
+		}
+		var raw [16]byte
+		if _, err := hex.Decode(raw[:], digits[:]); err != nil || n != len(digits) {
 			return 0, errors.New("a key's field is not a UUID")
 		}
-		return Hash(seed, raw), nil
+		return Hash(seed, raw[:]), nil
 	}
 	return Hash(seed, field), nil
 }
