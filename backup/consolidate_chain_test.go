@@ -1,17 +1,20 @@
 package backup_test
 
 import (
+	"crypto/ed25519"
 	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
 
+	"filippo.io/age"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/assist-move-assist/pgcofre/backup"
 	"github.com/assist-move-assist/pgcofre/backup/manifest"
 	"github.com/assist-move-assist/pgcofre/internal/oracle"
 	"github.com/assist-move-assist/pgcofre/remote"
+	"github.com/assist-move-assist/pgcofre/remote/remotetest"
 	"github.com/assist-move-assist/pgcofre/restore"
 	"github.com/assist-move-assist/pgcofre/verify"
 )
@@ -144,5 +147,61 @@ func equal(t *testing.T, sink remote.RemoteSink, set *manifest.Manifest, url str
 	}
 	if err := rep.Err(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestConsolidateEncrypted: a chain that is encrypted and sealed becomes a set
+// that is, in each of its sinks, on which incrementals go on.
+func TestConsolidateEncrypted(t *testing.T) {
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stateKey, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := oracle.Server(t, 15)
+	url := oracle.Database(t, srv, lively)
+	sink, second := folder(t), remotetest.NewMem()
+	src := &backup.Incremental{Dumper: backup.Dumper{Config: oracle.Config(t, url), Name: "app"}}
+	opts := backup.Options{Recipients: []age.Recipient{id.Recipient()}, StateKey: stateKey, Seal: private}
+	parent := incremental(t, sink, src, &opts)
+	for i := range 2 {
+		oracle.Exec(t, url, fmt.Sprintf("UPDATE people SET note = '%d' WHERE id %% 100 = 7; DELETE FROM tags WHERE n < %d", i, 20*(i+1)))
+		set := incremental(t, sink, src, &opts)
+		if set.Kind != manifest.Incremental || set.Parents[0].ID != parent.ID {
+			t.Fatalf("%s is on %v, want it on %s", set.ID, set.Parents, parent.ID)
+		}
+		with := &backup.ConsolidateOptions{Options: opts, Identities: []age.Identity{id}}
+		with.Copies = []remote.RemoteSink{second}
+		parent = consolidated(t, sink, set, with)
+	}
+	for _, s := range []remote.RemoteSink{sink, second} {
+		v := &verify.Verifier{Sink: s, Identities: []age.Identity{id}, Trust: []ed25519.PublicKey{public}}
+		rep, err := v.Integrity(t.Context(), parent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := rep.Err(); err != nil {
+			t.Error(err)
+		}
+		if rep, err = v.Compare(t.Context(), parent, oracle.Config(t, url), nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := rep.Err(); err != nil {
+			t.Error(err)
+		}
+	}
+	// Without a StateKey the set is made as well, and says what it lacks.
+	set := incremental(t, sink, src, &opts)
+	opts.StateKey = nil
+	res, err := backup.Consolidate(t.Context(), sink, set, &backup.ConsolidateOptions{Options: opts, Identities: []age.Identity{id}})
+	if err != nil || len(res.Warnings) != 1 || !strings.Contains(res.Warnings[0], "StateKey") {
+		t.Errorf("%v: %+v", err, res)
 	}
 }
