@@ -145,7 +145,7 @@ func (r *backupResult) rows() string {
 	case len(r.Set.Parents) == 0:
 		return rows
 	case r.Rows == 0:
-		return "no row changed since " + r.Set.Parents[0]
+		return "no row was written since " + r.Set.Parents[0]
 	}
-	return rows + " of what changed since " + r.Set.Parents[0]
+	return rows + " written since " + r.Set.Parents[0]
 }
