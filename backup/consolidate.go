@@ -51,8 +51,8 @@ type ConsolidateOptions struct {
 // damaged is named too, and so is a suspect one, which is refused.
 //
 // Memory does not grow with the database, apart from two bytes for each bucket of
-// keys: of the keys that changed, some three million at most are held at a time,
-// in 40 MiB. With more of them, the table's rows are read several times.
+// keys: of the keys that changed, a million and a half at most are held at a time,
+// in 20 MiB. With more of them, the table's rows are read several times.
 //
 // Results and errors are those of Run; a [*manifest.DamageError] is in the chain of
 // what tells that a set does not hold what it should.
@@ -95,9 +95,9 @@ type consolidation struct {
 	point *manifest.Manifest
 
 	w        *Writer
-	sink     remote.RemoteSink    // that the chain is read from
-	chain    []*manifest.Manifest // the full set first, the point last
-	contents *manifest.Contents   // of the point
+	sink     remote.RemoteSink // that the chain is read from
+	chain    *proof.Chain
+	contents *manifest.Contents // of the point
 	archive  *toc.Archive
 	tables   []*mergedTable
 
@@ -117,32 +117,31 @@ func (c *consolidation) Backup(ctx context.Context, w *Writer) error {
 	c.w, c.sink = w, w.whole()[0].sink
 	c.keys = semaphore.NewWeighted(c.room)
 	w.progress.phase("reading the chain")
-	if err := c.read(ctx, w.History()); err != nil {
-		return fmt.Errorf("consolidating %s: %w", c.point.ID, err)
+	if err := c.read(ctx); err != nil {
+		return fmt.Errorf("consolidating %s: %w", c.point.ID, c.chain.Blame(err))
 	}
 	if err := w.Begin(manifest.Full); err != nil {
 		return err
 	}
 	w.Describe(c.description())
 	if err := c.write(ctx); err != nil {
-		return fmt.Errorf("consolidating %s: %w", c.point.ID, err)
+		return fmt.Errorf("consolidating %s: %w", c.point.ID, c.chain.Blame(err))
 	}
 	return nil
 }
 
 // read finds the chain, and reads all of it but rows.
-func (c *consolidation) read(ctx context.Context, history *manifest.Inventory) (err error) {
-	if c.chain, err = chainTo(history, c.point); err != nil {
+func (c *consolidation) read(ctx context.Context) (err error) {
+	if err := c.findChain(ctx); err != nil {
 		return err
 	}
-	c.point = c.chain[len(c.chain)-1]
 	if name, _ := proof.Stored(c.point, manifest.ContentsName); codec.Encrypted(name) && len(c.Recipients) == 0 {
 		return errors.New("it is encrypted, and there are no Options.Recipients: what comes out would not be")
 	}
 	if c.contents, err = c.set(c.point).Contents(ctx); err != nil {
 		return err
 	}
-	if c.archive, err = c.readArchive(ctx); err != nil {
+	if c.archive, err = c.set(c.point).Archive(ctx); err != nil {
 		return err
 	}
 	if err := c.readTables(ctx); err != nil {
@@ -178,45 +177,32 @@ func (c *consolidation) write(ctx context.Context) error {
 	return c.putSchema(ctx)
 }
 
-// chainTo is a set with all that it builds on, the full set first.
-func chainTo(history *manifest.Inventory, set *manifest.Manifest) ([]*manifest.Manifest, error) {
-	byID := map[string]*manifest.Manifest{}
-	for _, m := range history.Sets {
-		byID[m.ID] = m
+// findChain finds the point, and all that it builds on.
+func (c *consolidation) findChain(ctx context.Context) (err error) {
+	held := c.w.History().Sets
+	i := slices.IndexFunc(held, func(m *manifest.Manifest) bool { return m.ID == c.point.ID })
+	if i < 0 {
+		return errors.New("the sink does not hold it, or it is damaged")
 	}
-	want, err := set.SHA256()
-	if err != nil {
-		return nil, err
+	was, err1 := c.point.SHA256()
+	is, err2 := held[i].SHA256()
+	if err := errors.Join(err1, err2); err != nil {
+		return err
 	}
-	var chain []*manifest.Manifest
-	for id, child := set.ID, ""; ; {
-		m := byID[id]
-		switch {
-		case m == nil && child == "":
-			return nil, errors.New("the sink does not hold it, or it is damaged")
-		case m == nil:
-			return nil, fmt.Errorf("%s, which %s builds on, is missing or damaged: bring it back from a copy, or consolidate an older point", id, child)
-		case !m.Good():
-			return nil, fmt.Errorf("%s is suspect: %s", id, m.Suspect[0])
-		case m.Kind != manifest.Full && m.Kind != manifest.Incremental:
-			return nil, fmt.Errorf("%s builds on %s, which is no backup of a database", child, id)
-		case len(chain) == mostLayers:
-			return nil, fmt.Errorf("it builds on %d sets or more, or they go round in a circle", mostLayers)
-		}
-		sum, err := m.SHA256()
-		switch {
-		case err != nil:
-			return nil, err
-		case sum != want && child == "":
-			return nil, errors.New("the sink holds another set of that name")
-		case sum != want:
-			return nil, fmt.Errorf("%s is not as it was when %s was built on it", id, child)
-		}
-		chain = append(chain, m)
-		if m.Kind == manifest.Full {
-			slices.Reverse(chain)
-			return chain, nil
-		}
-		id, child, want = m.Parents[0].ID, id, m.Parents[0].SHA256
+	if was != is {
+		return errors.New("the sink holds another set of that name")
 	}
+	c.point = held[i]
+	if c.chain, err = proof.OpenChain(ctx, c.set(c.point), c.w.opts.Trust); err != nil {
+		return err
+	}
+	if len(c.chain.Sets) > mostLayers {
+		return fmt.Errorf("it builds on %d sets, at most %d are read", len(c.chain.Sets)-1, mostLayers-1)
+	}
+	for _, m := range c.chain.Sets {
+		if !m.Good() {
+			return fmt.Errorf("%s is suspect: %s", m.ID, m.Suspect[0])
+		}
+	}
+	return nil
 }

@@ -55,11 +55,11 @@ func (c *consolidation) readTables(ctx context.Context) error {
 	}
 	c.tables = slices.Clone(open)
 	contents := c.contents
-	for layer := len(c.chain) - 1; len(open) > 0; layer-- {
-		set := c.chain[layer]
+	for layer := len(c.chain.Sets) - 1; len(open) > 0; layer-- {
+		set := c.chain.Sets[layer]
 		if contents == nil {
 			var err error
-			if contents, err = c.set(set).Contents(ctx); err != nil {
+			if contents, err = set.Contents(ctx); err != nil {
 				return err
 			}
 		}
@@ -70,7 +70,7 @@ func (c *consolidation) readTables(ctx context.Context) error {
 		}
 		var deeper []*mergedTable
 		for _, t := range open {
-			more, err := t.read(set, uint16(layer), byName[t.at])
+			more, err := t.read(set.Manifest, uint16(layer), byName[t.at])
 			if err != nil {
 				return &manifest.DamageError{Set: set.ID, Object: manifest.ContentsName,
 					Err: fmt.Errorf("table %s: %w", pgsession.QuoteIdent(t.at.Schema, t.at.Name), err)}

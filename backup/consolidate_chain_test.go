@@ -4,6 +4,8 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -86,16 +88,20 @@ func change(r *rand.Rand, i int) string {
 // there.
 func TestConsolidate(t *testing.T) {
 	seed := uint64(20250808)
-	for _, major := range oracle.Majors {
+	for _, tools := range oracle.Clients() {
+		major, rounds := tools.Major, 1
+		if major == 15 || os.Getenv("PGCOFRE_LONG") != "" {
+			rounds = 3
+		}
 		t.Run(fmt.Sprint(major), func(t *testing.T) {
-			srv, tools := oracle.Server(t, major), oracle.Client(t, major)
+			srv := oracle.Server(t, major)
 			r := rand.New(rand.NewPCG(seed, uint64(major)))
 			url := oracle.Database(t, srv, lively)
 			conn, sink := connect(t, url), folder(t)
 			src := &backup.Incremental{Dumper: backup.Dumper{Config: oracle.Config(t, url), RangeSize: 300 << 10, Name: "app"}, ProveWithin: 3}
 			set := incremental(t, sink, src, nil)
 			parent := set
-			for round := range 3 {
+			for round := range rounds {
 				for i := range 5 {
 					for range 1 + r.IntN(4) {
 						sql := change(r, 10*round+i)
@@ -123,6 +129,12 @@ func TestConsolidate(t *testing.T) {
 				stock := oracle.Database(t, srv)
 				oracle.Run(t, tools.PgRestore, "-j4", "--exit-on-error", "-d", stock, sink.String()+"/"+made.ID)
 				equal(t, sink, made, stock)
+				want := sortedLines(oracle.Dump(t, tools, url))
+				for _, restored := range []string{target, stock} {
+					if diff := oracle.Difference(want, sortedLines(oracle.Dump(t, tools, restored))); diff != "" {
+						t.Fatal(diff)
+					}
+				}
 			}
 		})
 	}
@@ -136,6 +148,13 @@ func restoreSet(t *testing.T, sink remote.RemoteSink, set *manifest.Manifest, ta
 	}
 	_, err = plan.Apply(t.Context())
 	return err
+}
+
+// sortedLines is a text with its lines in order: rows have none.
+func sortedLines(text string) string {
+	lines := strings.SplitAfter(text, "\n")
+	slices.Sort(lines)
+	return strings.Join(lines, "")
 }
 
 // equal fails the test unless the database is as the set says.

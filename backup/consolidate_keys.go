@@ -9,8 +9,8 @@ import (
 	"github.com/assist-move-assist/pgcofre/internal/delta"
 )
 
-// keyRoom is how many keys there is room for in memory: 40 MiB.
-const keyRoom = 1 << 22
+// keyRoom is how many keys there is room for in memory: 20 MiB.
+const keyRoom = 1 << 21
 
 // keptMark marks a key that the newest listing of its bucket has. The other bits
 // of a mark are the newest layer in which the row was written, 0 for none.
@@ -34,6 +34,12 @@ func places(keys int64) int64 { return 1 << bits.Len64(uint64(max(keys+keys/3, 8
 func newKeySet(keys int64) *keySet {
 	n := places(keys)
 	return &keySet{hashes: make([]uint64, n), marks: make([]uint16, n), free: int(n - n/8), shift: 64 - bits.Len64(uint64(n-1))}
+}
+
+// clear forgets all keys.
+func (s *keySet) clear() {
+	clear(s.marks)
+	s.free = len(s.marks) - len(s.marks)/8
 }
 
 // place is where a hash is, or would be.
@@ -97,16 +103,15 @@ func (s keyShare) has(hash uint64) bool {
 	return part == s.pass
 }
 
-// keysOf reads which keys of the share were written in which layer, and which
-// are kept.
-func (c *consolidation) keysOf(ctx context.Context, t *mergedTable, s keyShare) (*keySet, error) {
+// readKeys reads into an empty set which keys of the share were written in which
+// layer, and which are kept.
+func (c *consolidation) readKeys(ctx context.Context, t *mergedTable, s keyShare, set *keySet) error {
 	job := &slot{jobs: c.jobs}
 	if err := job.hold(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	defer job.release()
 	geometry := geometryOf(t.Key)
-	set := newKeySet(t.keys / t.passes)
 	read := func(inputs []input, columns []string, note func(bucket int, hash uint64, layer uint16)) error {
 		for _, in := range inputs {
 			if in.layer == 0 {
@@ -127,9 +132,9 @@ func (c *consolidation) keysOf(ctx context.Context, t *mergedTable, s keyShare) 
 	}
 	err := read(t.rows, t.Columns, func(_ int, hash uint64, layer uint16) { set.written(hash, layer) })
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return set, read(t.kept, t.Key.Columns, func(bucket int, hash uint64, layer uint16) {
+	return read(t.kept, t.Key.Columns, func(bucket int, hash uint64, layer uint16) {
 		if t.listed[bucket] == layer {
 			set.keep(hash)
 		}

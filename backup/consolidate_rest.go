@@ -18,31 +18,6 @@ import (
 	"github.com/assist-move-assist/pgcofre/internal/proof"
 )
 
-// mostArchive is the most that the point's archive may take, in bytes, as it is
-// held in memory.
-const mostArchive = 1 << 30
-
-// readArchive reads the point's table of contents.
-func (c *consolidation) readArchive(ctx context.Context) (*toc.Archive, error) {
-	name, ok := proof.Stored(c.point, manifest.ArchiveName)
-	if obj, _ := c.point.Object(name); !ok || obj.Raw > mostArchive {
-		return nil, &manifest.DamageError{Set: c.point.ID, Object: manifest.ArchiveName, Err: errors.New("it is missing, or larger than 1 GiB")}
-	}
-	object, err := c.set(c.point).Open(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	defer object.Close()
-	a, err := toc.Read(object)
-	if err == nil {
-		_, err = io.Copy(io.Discard, object) // to the end, where the object is checked
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", c.point.Path(name), err)
-	}
-	return a, nil
-}
-
 // copyRest copies the objects of the point that no table and no chain has to do
 // with: large objects, exports, and what describes the database as SQL.
 func (c *consolidation) copyRest(ctx context.Context) error {
@@ -161,8 +136,8 @@ func (c *consolidation) putState(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, set := range c.chain {
-		if err := c.resolve(ctx, s, set); err != nil {
+	for _, set := range c.chain.Sets {
+		if err := c.resolve(ctx, s, set.Manifest); err != nil {
 			return err
 		}
 	}

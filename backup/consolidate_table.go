@@ -155,18 +155,19 @@ func (c *consolidation) mergeTables(ctx context.Context) error {
 
 // merge writes a table.
 func (c *consolidation) merge(ctx context.Context, t *mergedTable) error {
+	var keys *keySet
 	if t.keys > 0 {
 		room := min(places(t.keys/t.passes), c.room)
 		if err := c.keys.Acquire(ctx, room); err != nil {
 			return context.Cause(ctx)
 		}
 		defer c.keys.Release(room)
+		keys = newKeySet(t.keys / t.passes)
 	}
 	for pass := range slices.Chunk(t.strands, len(t.strands)/int(t.passes)) {
-		var keys *keySet
-		if t.keys > 0 {
-			var err error
-			if keys, err = c.keysOf(ctx, t, pass[0].share); err != nil {
+		if keys != nil {
+			keys.clear()
+			if err := c.readKeys(ctx, t, pass[0].share, keys); err != nil {
 				return err
 			}
 		}

@@ -488,7 +488,7 @@ func TestConsolidateRefuses(t *testing.T) {
 			m.Delta.Was, m.Name = &manifest.TableName{Schema: "public", Name: m.Name}, "other"
 		}, err: `no entry for the rows of table "public"."other"`},
 		{name: "suspect", suspect: true, err: "is suspect: it looks odd"},
-		{name: "parent", spoil: func(c *chain) { c.sink.Delete(t.Context(), c.full.ID+"/manifest.json") }, err: "which incremental/"},
+		{name: "parent", spoil: func(c *chain) { c.sink.Delete(t.Context(), c.full.ID+"/manifest.json") }, err: ", which cannot be used: "},
 		{name: "point", spoil: func(c *chain) { c.sink.Delete(t.Context(), c.point.ID+"/manifest.json") }, err: "the sink does not hold it"},
 		{name: "object", spoil: func(c *chain) { c.sink.Delete(t.Context(), c.full.ID+"/11.dat.zst") }, err: "is damaged: object 11.dat.zst: it is missing"},
 		{name: "state", spoil: func(c *chain) { c.sink.Delete(t.Context(), c.full.ID+"/state.json.zst") }, err: "state.json.zst: it is missing"},

@@ -9,7 +9,8 @@
 // [Incremental] is the same database, of which a set holds what changed since
 // another set: rows that were written, told by their transactions, and which
 // were deleted, told by sums over keys. A set and those that it builds on are
-// restored together, exactly to the snapshot of the last.
+// restored together, exactly to the snapshot of the last. [Consolidate] makes a
+// full set of them, without the database.
 //
 // A set exists when its manifest does. [Run] writes the manifest last, after
 // every object is durable in the sink and was read back; a run that fails or
