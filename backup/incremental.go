@@ -111,13 +111,15 @@ func (i *Incremental) ancestry(ctx context.Context, w *Writer) (*ancestry, *prom
 	return a, nil
 }
 
-// chain is the newest good set with all that it builds on, nearest first.
+// chain is the good set with the newest data and all that it builds on, nearest
+// first.
 func (i *Incremental) chain(history *manifest.Inventory, now time.Time) ([]*manifest.Manifest, *promotion) {
 	byID := map[string]*manifest.Manifest{}
 	var newest *manifest.Manifest
 	for _, m := range history.Sets { // by start
 		byID[m.ID] = m
-		if m.Good() && m.Purpose != manifest.Safety && (m.Kind == manifest.Full || m.Kind == manifest.Incremental) {
+		if m.Good() && m.Purpose != manifest.Safety && (m.Kind == manifest.Full || m.Kind == manifest.Incremental) &&
+			(newest == nil || !m.DataTime.Before(newest.DataTime)) {
 			newest = m
 		}
 	}

@@ -76,16 +76,19 @@ func (inv *Inventory) Source(name string) *Inventory {
 	return &out
 }
 
-// Latest returns the set that was started last, of the given kinds or of any,
-// or nil. Suspect sets, parts and safety sets do not count. It does not tell
-// sources apart: where a sink holds several, ask Source(name).Latest.
-func (inv *Inventory) Latest(kinds ...Kind) *Manifest {
-	for _, m := range slices.Backward(inv.Sets) {
-		if m.Good() && m.Scope == Whole && m.Purpose != Safety && (len(kinds) == 0 || slices.Contains(kinds, m.Kind)) {
-			return m
+// Latest returns the set with the newest data, of the given kinds or of any, or
+// nil; of two with the same, the one that was started last. One that was made of
+// others by consolidating them may be younger than its data. Suspect sets, parts
+// and safety sets do not count. It does not tell sources apart: where a sink holds
+// several, ask Source(name).Latest.
+func (inv *Inventory) Latest(kinds ...Kind) (newest *Manifest) {
+	for _, m := range inv.Sets {
+		if m.Good() && m.Scope == Whole && m.Purpose != Safety && (len(kinds) == 0 || slices.Contains(kinds, m.Kind)) &&
+			(newest == nil || !m.DataTime.Before(newest.DataTime)) {
+			newest = m
 		}
 	}
-	return nil
+	return newest
 }
 
 // Find returns the set that ref means: "latest" (see [Inventory.Latest]), its

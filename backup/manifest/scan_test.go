@@ -197,6 +197,9 @@ func TestLatestAndFind(t *testing.T) {
 	commit(t, sink, "app", 2, func(m *manifest.Manifest) { m.Suspect = []string{"small"} })
 	commit(t, sink, "app", 3, func(m *manifest.Manifest) { m.Scope = manifest.Part })
 	commit(t, sink, "app", 4, func(m *manifest.Manifest) { m.Purpose = manifest.Safety })
+	commit(t, sink, "app", 5, func(m *manifest.Manifest) { // made later, of an older point
+		m.Purpose, m.DataTime = manifest.Consolidated, m.DataTime.Add(-1000*time.Hour)
+	})
 	put(t, sink, "full/20260101T000000Z-dead/toc.dat", nil)
 	put(t, sink, "full/20260102T000000Z-beef/manifest.json", nil)
 
@@ -212,7 +215,7 @@ func TestLatestAndFind(t *testing.T) {
 			t.Errorf("%q: %v, %v", ref, m, err)
 		}
 	}
-	for ref, want := range map[string]string{"": "", "nothing": "nothing", "full/2025": "5 sets", "full/202508": "5 sets", "dead": "no manifest", "beef": "cannot be used"} {
+	for ref, want := range map[string]string{"": "", "nothing": "nothing", "full/2025": "6 sets", "full/202508": "6 sets", "dead": "no manifest", "beef": "cannot be used"} {
 		m, err := inv.Find(ref)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, %v", ref, m, err)
