@@ -28,6 +28,8 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	case "backup":
 		childBackup(os.Args[1], os.Args[2])
+	case "incremental":
+		childIncremental(os.Args[1], os.Args[2])
 	case "restore":
 		childRestore(os.Args[1], os.Args[2])
 	case "replace":
