@@ -57,16 +57,16 @@ func TestKilledChain(t *testing.T) {
 	if killed == 0 {
 		t.Error("no incremental was killed while it worked")
 	}
-	if out, err := k.child(t).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	inv, err := manifest.Scan(t.Context(), sink, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	set := inv.Latest()
-	if set.Kind != manifest.Incremental {
-		t.Errorf("the last is %s", set.Kind)
+	var set *manifest.Manifest
+	for set == nil || set.Kind == manifest.Full { // a full one may be due, and what follows it is not
+		if out, err := k.child(t).CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		inv, err := manifest.Scan(t.Context(), sink, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		set = inv.Latest()
 	}
 	same(t, sink, set, source, nil)
 
