@@ -149,6 +149,21 @@ func awaitNoBackend(t *testing.T, srv *scratch.Server, role string) {
 	})
 }
 
+// allIntact fails the test unless every set that is listed is whole.
+func allIntact(t *testing.T, sink remote.RemoteSink) {
+	t.Helper()
+	inv, err := manifest.Scan(t.Context(), sink, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range inv.Damaged {
+		t.Errorf("set %s is damaged: %v", d.ID, d.Err)
+	}
+	for _, set := range inv.Sets {
+		intact(t, sink, set)
+	}
+}
+
 // TestKilledBackup: whatever a killed backup leaves, no set is listed that is
 // not whole, and the next backup succeeds.
 func TestKilledBackup(t *testing.T) {
@@ -164,16 +179,7 @@ func TestKilledBackup(t *testing.T) {
 			killed++
 		}
 		awaitNoBackend(t, srv, role)
-		inv, err := manifest.Scan(t.Context(), sink, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, d := range inv.Damaged {
-			t.Errorf("set %s is damaged: %v", d.ID, d.Err)
-		}
-		for _, set := range inv.Sets {
-			intact(t, sink, set)
-		}
+		allIntact(t, sink)
 	}
 	if killed == 0 {
 		t.Error("no child was killed while it worked")
