@@ -47,6 +47,7 @@ func (c *chain) otherwise(want ...string) {
 // under the same name, in both directions and with much or little that was done
 // meanwhile.
 func TestForkedByClone(t *testing.T) {
+	t.Parallel()
 	srv := oracle.OwnServer(t, 15, nil)
 	var chains []*chain
 	for seed := range uint64(2) {
@@ -90,6 +91,7 @@ func TestForkedByClone(t *testing.T) {
 // TestForkedByFailover promotes a standby that had not got all: the numbers of
 // the transactions that were lost are used again.
 func TestForkedByFailover(t *testing.T) {
+	t.Parallel()
 	primary := oracle.OwnServer(t, 15, nil)
 	standby := oracle.Standby(t, primary)
 	c := newChain(t, primary, 2000)
@@ -101,6 +103,7 @@ func TestForkedByFailover(t *testing.T) {
 	oracle.Await(t, "the standby receives nothing any more", func() bool {
 		return value[int](t, conn, "SELECT count(*) FROM pg_stat_wal_receiver") == 0
 	})
+	survivor := c.fork(there, 7) // knows nothing of what is done from here on
 	for range 5 {
 		c.step()
 	}
@@ -109,8 +112,7 @@ func TestForkedByFailover(t *testing.T) {
 	if !value[bool](t, conn, "SELECT pg_promote()") {
 		t.Fatal("the standby was not promoted")
 	}
-	lost := c.churn
-	c.churn = lost.fork(there, 7)
+	c.churn = survivor
 	for _, rel := range c.relations {
 		c.main.run("%s", rel.fill(c.next, c.next+5))
 	}
@@ -122,6 +124,7 @@ func TestForkedByFailover(t *testing.T) {
 // TestForkedByName swaps two databases by their names, as after a load into a
 // copy, and puts an old copy in the place of one.
 func TestForkedByName(t *testing.T) {
+	t.Parallel()
 	srv := oracle.Server(t, 0)
 	c := newChain(t, srv, 3000)
 	c.backup(false)
@@ -145,6 +148,7 @@ func TestForkedByName(t *testing.T) {
 // tell, because each wrote to another row of it. One row more that was written
 // later would be missing from the chain.
 func TestForkedUnseen(t *testing.T) {
+	t.Parallel()
 	srv := oracle.OwnServer(t, 15, nil)
 	url := oracle.Database(t, srv, `CREATE TABLE counters (id int PRIMARY KEY, n int); INSERT INTO counters SELECT i, 0 FROM generate_series(1, 20) i;
 		CREATE TABLE ballast AS SELECT i, md5(i::text) FROM generate_series(1, 20000) i`)

@@ -109,7 +109,7 @@ func (w *churn) remake(rel *relation) {
 }
 
 // rekey replaces what the rows are told apart by: makes the same primary key
-// again, with its columns in another order, drops it, or adds a unique index.
+// again, with its columns in another order, a unique index, or nothing.
 func (w *churn) rekey(rel *relation, n int) {
 	if rel.primary == "" || rel.unique == "" {
 		return
@@ -118,12 +118,16 @@ func (w *churn) rekey(rel *relation, n int) {
 		FROM pg_constraint WHERE conrelid = '%s'::regclass AND contype = 'p'); EXCEPTION WHEN null_value_not_allowed THEN END $$;`, rel.name)
 	add := fmt.Sprintf("ALTER TABLE %s ADD CONSTRAINT key_%d PRIMARY KEY (%s);", rel.name, n, rel.primary)
 	unique := fmt.Sprintf("CREATE UNIQUE INDEX key_%d ON %s (%s);", n, rel.name, rel.unique)
-	if w.r.IntN(2) == 0 {
+	switch w.r.IntN(4) {
+	case 0, 1:
 		w.main.run("%s%s", drop, add)
-		return
+	case 2:
+		w.main.run("%s%s", drop, unique)
+	default: // and none that upserts could name
+		if w.main.run("%s", drop) {
+			rel.unique = ""
+		}
 	}
-	// Without the key, upserts still need an index.
-	w.main.run("%s%s", drop, unique)
 }
 
 // repartition takes a partition out of its table and puts it back, so that its

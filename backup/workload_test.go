@@ -28,7 +28,7 @@ var workloadSeed = flag.String("workload", "", "a single chain of TestWorkload: 
 // each: all rows of all tables, large objects, sequences and the schema. No run
 // may be a full backup but the first.
 func TestWorkload(t *testing.T) {
-	chains, steps := 20, 40
+	chains, steps := 20, 30
 	if os.Getenv("PGCOFRE_LONG") != "" {
 		chains, steps = 200, 600
 	}

@@ -11,6 +11,7 @@ import (
 // number that rows have run over, and until rows of the beginning, which were
 // frozen long ago, carry numbers that are given out again.
 func TestWraparound(t *testing.T) {
+	t.Parallel()
 	srv := oracle.OwnServer(t, 15, nil)
 	c := newChain(t, srv, 4000)
 	for range 10 {
