@@ -51,7 +51,7 @@ func (w *churn) session(name string) *session {
 var mayFail = []string{
 	"22", "23", // data exceptions and integrity violations: rows collide
 	"40", "55P03", // deadlocks and the like, and locks that a transaction holds on
-	"2BP01", "42P16", "0A000", // other objects depend on it, it is inherited; this server cannot
+	"2BP01", "42P16", "42809", "0A000", // others depend on it, it is inherited, of another kind; this server cannot
 }
 
 // run executes SQL of one or more statements, and tells whether it succeeded.
