@@ -30,7 +30,7 @@ var workloadSeed = flag.String("workload", "", "a single chain of TestWorkload: 
 func TestWorkload(t *testing.T) {
 	chains, steps := 20, 30
 	if os.Getenv("PGCOFRE_LONG") != "" {
-		chains, steps = 200, 600
+		chains, steps = 200, 250
 	}
 	majors := []int{13, 15, 18}
 	if *workloadSeed != "" {
