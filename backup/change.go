@@ -62,14 +62,25 @@ func (d *dump) decide(ctx context.Context) error {
 	return nil
 }
 
+// since picks what was written between the parent's snapshot and this one. Both
+// were read before.
+func (d *dump) since() (since delta.Since, err error) {
+	before, err := parseSnapshot(d.lineage.ancestry.chain[0].Database.Snapshot)
+	if err != nil {
+		return since, err
+	}
+	now, err := parseSnapshot(d.info.Snapshot)
+	return delta.Since{XID: uint32(before.xmin), Next: uint32(now.xmax), Set: true}, err
+}
+
 // compare counts the tables that the parent has, too, and judges each.
 func (d *dump) compare(ctx context.Context) (*promotion, error) {
 	if d.uncounted != nil {
 		return promote("%v", d.uncounted), nil
 	}
-	before, err := parseSnapshot(d.lineage.ancestry.chain[0].Database.Snapshot)
+	since, err := d.since()
 	if err != nil {
-		return nil, err // it was read before
+		return nil, err
 	}
 	for _, t := range d.tables {
 		if t.tally == nil || t.tally.parent == nil {
@@ -85,7 +96,7 @@ func (d *dump) compare(ctx context.Context) (*promotion, error) {
 			t.tally.share = d.lineage.share(t)
 		}
 	}
-	if err := d.work(ctx, "comparing", append(d.markTasks(), d.countTasks(delta.Since{XID: uint32(before.xmin), Set: true})...)); err != nil {
+	if err := d.work(ctx, "comparing", append(d.markTasks(), d.countTasks(since)...)); err != nil {
 		return nil, err
 	}
 	for _, t := range d.tables {
@@ -101,7 +112,7 @@ func (d *dump) compare(ctx context.Context) (*promotion, error) {
 		if err != nil {
 			return nil, err
 		}
-		t.planChange(before)
+		t.planChange(since)
 	}
 	return nil, nil
 }
@@ -145,11 +156,11 @@ func (r *tally) changed(listed delta.Bitmap) *change {
 }
 
 // planChange makes the ranges of a table whose changes alone are stored.
-func (t *tableDump) planChange(before snapshot) {
+func (t *tableDump) planChange(since delta.Since) {
 	if t.change == nil {
 		return
 	}
-	since := t.tally.since(delta.Since{XID: uint32(before.xmin), Set: true})
+	since = t.tally.since(since)
 	file := t.Entry.File.String()
 	stem := strings.TrimSuffix(file, ".dat")
 	for _, r := range t.tally.ranges {

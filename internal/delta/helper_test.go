@@ -75,7 +75,7 @@ func table(t *testing.T, conn *pgx.Conn, name string, key ...string) delta.Table
 func count(t *testing.T, conn *pgx.Conn, d delta.Table, since delta.Since, r delta.Range, share delta.Share) *delta.Counts {
 	t.Helper()
 	c := delta.NewCounts(d.Geometry)
-	sql := d.SumsSQL(since, r, share)
+	sql := d.SumsSQL(until(t, conn, since), r, share)
 	if err := c.Read(t.Context(), conn, sql); err != nil {
 		t.Fatalf("%v\n%s", err, sql)
 	}
@@ -111,10 +111,22 @@ func unescape(field string) []byte {
 // parent is what an incremental is told of the snapshot before it.
 func parent(t *testing.T, conn *pgx.Conn) delta.Since {
 	t.Helper()
-	xmin := value[string](t, conn, `SELECT pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text`)
+	return delta.Since{XID: transaction(t, conn, "xmin"), Set: true}
+}
+
+// until is what it is told of the snapshot that it reads.
+func until(t *testing.T, conn *pgx.Conn, since delta.Since) delta.Since {
+	t.Helper()
+	since.Next = transaction(t, conn, "xmax")
+	return since
+}
+
+// transaction is the low half of a bound of the present snapshot.
+func transaction(t *testing.T, conn *pgx.Conn, bound string) uint32 {
+	t.Helper()
 	var x uint64
-	if _, err := fmt.Sscan(xmin, &x); err != nil {
+	if _, err := fmt.Sscan(value[string](t, conn, "SELECT pg_catalog.pg_snapshot_"+bound+"(pg_catalog.pg_current_snapshot())::text"), &x); err != nil {
 		t.Fatal(err)
 	}
-	return delta.Since{XID: uint32(x), Set: true}
+	return uint32(x)
 }

@@ -24,6 +24,7 @@ type Table struct {
 // again may be picked as well. The zero value picks none.
 type Since struct {
 	XID   uint32 // low half of that snapshot's xmin
+	Next  uint32 // low half of the xmax of the snapshot that is read
 	Set   bool
 	Clock *Clock // by which rows are picked instead; nil: none
 }
@@ -147,15 +148,18 @@ func (c Column) hash(seed string) string {
 	return fmt.Sprintf(`pg_catalog.hashtextextended(%s COLLATE pg_catalog."C", %s)`, text, seed)
 }
 
-// condition is that a row's xmin is at most as old as that of the snapshot.
-// Ages of less than 0 are those of old rows whose number is yet to be used
-// again; both ages are counted from the same transaction. One comparison is
-// faster than two.
+// condition is that a row's xmin is at least XID and before Next, counted back
+// from Next, so that all transactions which read one snapshot pick the same rows,
+// however many others came since it was taken: old rows have numbers that are yet
+// to be used again. The ages cancel out, as they are counted from the same
+// transaction; the age of permanent numbers, 2^31-1, is too great. One comparison
+// is faster than two.
 func (s Since) condition() string {
 	if s.Clock != nil {
 		return s.Clock.condition()
 	}
-	return fmt.Sprintf("(pg_catalog.int8(pg_catalog.age(xmin)) & 4294967295) <= (SELECT pg_catalog.age('%d'::pg_catalog.xid))", s.XID)
+	return fmt.Sprintf("((pg_catalog.int8(pg_catalog.age(xmin)) - (SELECT pg_catalog.int8(pg_catalog.age('%d'::pg_catalog.xid))) - 1) & 4294967295) < %d",
+		s.Next, s.Next-s.XID)
 }
 
 func (r Range) condition() string {
