@@ -251,8 +251,9 @@ func TestNoCodeOfUsers(t *testing.T) {
 	copyOut(t, conn, d.KeptSQL(delta.Since{}, delta.Bitmap{0xff}))
 }
 
+// TestOnAStandby uses 15, whose packages have pg_basebackup in every place.
 func TestOnAStandby(t *testing.T) {
-	primary := oracle.OwnServer(t, 0, map[string]string{"wal_level": "replica", "max_wal_senders": "4"})
+	primary := oracle.OwnServer(t, 15, map[string]string{"wal_level": "replica", "max_wal_senders": "4"})
 	url := oracle.Database(t, primary)
 	conn := connect(t, url)
 	d := fill(t, conn, "id")
