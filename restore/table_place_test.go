@@ -185,9 +185,6 @@ func TestReadThenWrite(t *testing.T) {
 // TestStandbyTarget: a server that only reads is refused by the plan.
 func TestStandbyTarget(t *testing.T) {
 	t.Parallel()
-	if !long {
-		t.Skip("PGCOFRE_LONG starts a standby")
-	}
 	srv, sink := oracle.OwnServer(t, 15, nil), folder(t)
 	target := oracle.Database(t, srv, `CREATE TABLE a (id int)`)
 	set := take(t, sink, target, "zstd")
