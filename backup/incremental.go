@@ -23,7 +23,9 @@ const (
 // it embeds, which stores what changed since the newest good backup of that
 // source. It needs no rights and no settings beyond the Dumper's. Where there is
 // nothing to build upon, or no certainty about it, the run is a full backup, and
-// a warning says why.
+// a warning says why. So is the first after a restart of the server, and on another
+// standby than before: nothing tells these from a copy of the database that goes
+// on by itself.
 //
 // What changed is told by transactions: a row is stored again if the transaction
 // that wrote it was not over when the parent's snapshot was taken. What was
