@@ -55,19 +55,10 @@ func TestChainPlan(t *testing.T) {
 	srv := oracle.Server(t, 18)
 	source, sink := settled(t, srv, large+"; SELECT lo_from_bytea(77, 'a large object')"), &counted{Dir: folder(t), read: map[string]int64{}}
 	src := &backup.Incremental{Dumper: backup.Dumper{Config: oracle.Config(t, source), RangeSize: 64 << 10}, Prove: true}
-	var sets []*manifest.Manifest
-	for _, change := range []string{
+	sets := takeBetween(t, sink, src, source,
 		"UPDATE big SET v = 'changed' WHERE id % 100 = 0; DELETE FROM child WHERE id % 700 = 0",
 		"DELETE FROM big WHERE id % 300 = 0 AND id > 4000; INSERT INTO hashed VALUES (0, 'red')",
-		"SELECT",
-	} {
-		res, err := backup.Run(t.Context(), sink, src, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		sets = append(sets, res.Manifest)
-		oracle.Exec(t, source, change)
-	}
+		"SELECT")
 	target := newName(t, srv)
 	p := plan(t, sink, sets[2], target, nil)
 	clear(sink.read)
@@ -159,4 +150,18 @@ func TestChainInPlace(t *testing.T) {
 	if diff := oracle.Difference(before, content(t, tools, target)); diff != "" {
 		t.Errorf("the rollback did not bring back what was there: %s", diff)
 	}
+}
+
+// takeBetween takes a backup before each change of the database.
+func takeBetween(t *testing.T, sink remote.RemoteSink, src backup.Source, url string, changes ...string) (sets []*manifest.Manifest) {
+	t.Helper()
+	for _, change := range changes {
+		res, err := backup.Run(t.Context(), sink, src, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sets = append(sets, res.Manifest)
+		oracle.Exec(t, url, change)
+	}
+	return sets
 }

@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/assist-move-assist/pgcofre/backup"
-	"github.com/assist-move-assist/pgcofre/backup/manifest"
 	"github.com/assist-move-assist/pgcofre/internal/oracle"
 	"github.com/assist-move-assist/pgcofre/restore"
 )
@@ -17,19 +16,10 @@ func TestChainTables(t *testing.T) {
 	srv, tools := oracle.Server(t, 15), oracle.Client(t, 15)
 	source, sink := settled(t, srv, chained), &counted{Dir: folder(t), read: map[string]int64{}}
 	src := &backup.Incremental{Dumper: backup.Dumper{Config: oracle.Config(t, source)}}
-	var sets []*manifest.Manifest
-	for _, change := range []string{
+	sets := takeBetween(t, sink, src, source,
 		"UPDATE pessoas SET nome = 'outro' WHERE id % 7 = 0; DELETE FROM valores WHERE v % 50 = 0; UPDATE partes SET v = 'p' WHERE v LIKE '20%'",
 		"DELETE FROM pessoas WHERE id > 2900; INSERT INTO valores VALUES (-1, 'novo'); DELETE FROM partes WHERE v = 'p' AND dia = 1",
-		"SELECT",
-	} {
-		res, err := backup.Run(t.Context(), sink, src, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		sets = append(sets, res.Manifest)
-		oracle.Exec(t, source, change)
-	}
+		"SELECT")
 	set := sets[2]
 	want := content(t, tools, source)
 	for _, c := range []struct {
